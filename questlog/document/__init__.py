@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from questlog.document.apply import apply
 from questlog.document.codec import canonical, check, decode, depth, encode
+from questlog.document.diff import diff
 from questlog.document.equality import equal
 from questlog.document.errors import (
     BadJson,
@@ -43,6 +44,7 @@ __all__ = [
     "check",
     "decode",
     "depth",
+    "diff",
     "encode",
     "equal",
     "escape",

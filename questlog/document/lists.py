@@ -1,0 +1,191 @@
+"""Align two versions of a list: which elements stayed, moved, came and went.
+
+Elements know each other by a key: the first of `id`, `_id` and `name` that an object has as text
+or integer, a scalar's value, or else all that they are. Keys that occur more than once are told
+apart by their occurrence. Of the elements on both sides, those on a longest increasing
+subsequence stay where they are; the others move. What is left of the old and the new list
+between the same two that stay is paired, since mending one element of a list is shorter than
+removing it and adding another.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import compress, count, islice
+from operator import is_not, ne
+from typing import Any, NamedTuple
+
+from questlog.document.codec import canonical
+from questlog.document.equality import equal
+from questlog.document.limits import JsonValue
+
+# Placing one element among others that still have to move means searching for its neighbour.
+# Where that adds up to more steps than this (2,000 elements out of 2,000 moved), we give up.
+MAX_SEARCH = 4_000_000
+
+
+class Target(NamedTuple):
+    """Where an element goes: the place when its turn comes, and its index in the new list."""
+
+    at: int
+    final: int
+
+
+class Alignment(NamedTuple):
+    """How to turn the old list into the new one, in this order.
+
+    Attributes:
+        removed: old indices to take out, from the highest down.
+        placed: one at a time, from where (None: it is new) to where.
+        kept: pairs of old and new index that may differ in themselves, to be mended last.
+    """
+
+    removed: list[int]
+    placed: list[tuple[int | None, Target]]
+    kept: list[tuple[int, int]]
+
+
+def align(old: list[Any], new: list[Any]) -> Alignment | None:
+    """Return how `new` comes of `old`, or None where finding out would cost too much.
+
+    The work grows with the size of the elements between the common head and tail and with
+    n log n of their number; `MAX_SEARCH` bounds what is worse than that.
+    """
+    shorter = min(len(old), len(new))
+    head = _common(old, new, shorter)
+    tail = _common(reversed(old), reversed(new), shorter - head)
+    before, after = old[head : len(old) - tail], new[head : len(new) - tail]
+    if not before or not after:
+        return Alignment(
+            list(range(head + len(before) - 1, head - 1, -1)),
+            [(None, Target(index, index)) for index in range(head, head + len(after))],
+            [],
+        )
+    partner = _partners(before, after)
+    staying = _longest_increasing(partner)
+    _pair_gaps(partner, staying, len(before))
+    return _placements(partner, staying, len(before), head)
+
+
+def _common(old: Iterable[Any], new: Iterable[Any], limit: int) -> int:
+    """Return how many elements the two have in common from their start, at most `limit`.
+
+    In C as far as possible: first by identity, then by Python's `==`, whose "yes" is then
+    confirmed for all of them at once.
+    """
+    ours, theirs = list(islice(old, limit)), list(islice(new, limit))
+    same = next(compress(count(), map(is_not, ours, theirs)), limit)
+    alike = same + next(
+        compress(count(), map(ne, islice(ours, same, None), islice(theirs, same, None))),
+        limit - same,
+    )
+    if equal(ours[same:alike], theirs[same:alike]):
+        return alike
+    return next(at for at in range(same, alike) if not equal(ours[at], theirs[at]))
+
+
+def _partners(before: list[Any], after: list[Any]) -> list[int | None]:
+    """Return for each of `after` the index in `before` of the element with its key."""
+    places = {key: index for index, key in enumerate(_keys(before))}
+    return [places.get(key) for key in _keys(after)]
+
+
+def _keys(elements: list[Any]) -> Iterator[Hashable]:
+    """Yield a key for each element, no two the same."""
+    seen: dict[Hashable, int] = {}
+    for element in elements:
+        key = _key(element)
+        occurrence = seen.get(key, 0)
+        seen[key] = occurrence + 1
+        yield key, occurrence
+
+
+def _key(element: JsonValue) -> Hashable:
+    """Return what an element is known by; the first part keeps unlike kinds apart."""
+    kind = type(element)
+    if kind is dict:
+        for name in ("id", "_id", "name"):
+            value = element.get(name)
+            if type(value) is str or type(value) is int:
+                return name, value
+        return "whole", canonical(element)
+    if kind is list:
+        return "whole", canonical(element)
+    if kind is bool:
+        return "bool", element
+    return "scalar", element
+
+
+def _longest_increasing(partner: list[int | None]) -> set[int]:
+    """Return the positions in `partner` of a longest increasing run of its numbers."""
+    lasts: list[int] = []
+    holders: list[int] = []
+    previous: list[int] = [-1] * len(partner)
+    for position, number in enumerate(partner):
+        if number is None:
+            continue
+        length = bisect_left(lasts, number)
+        previous[position] = holders[length - 1] if length else -1
+        if length == len(lasts):
+            lasts.append(number)
+            holders.append(position)
+        else:
+            lasts[length] = number
+            holders[length] = position
+    staying: set[int] = set()
+    position = holders[-1] if holders else -1
+    while position >= 0:
+        staying.add(position)
+        position = previous[position]
+    return staying
+
+
+def _pair_gaps(partner: list[int | None], staying: set[int], length: int) -> None:
+    """Pair what has no partner on either side between the same two staying elements, in place."""
+    taken = {number for number in partner if number is not None}
+    start = 0
+    fresh: list[int] = []
+    for position in range(len(partner) + 1):
+        if position < len(partner) and position not in staying:
+            if partner[position] is None:
+                fresh.append(position)
+            continue
+        end = length if position == len(partner) else partner[position] or 0
+        gone = (index for index in range(start, end) if index not in taken)
+        for unmatched, index in zip(fresh, gone, strict=False):
+            partner[unmatched] = index
+            staying.add(unmatched)
+        start, fresh = end + 1, []
+
+
+def _placements(
+    partner: list[int | None], staying: set[int], length: int, head: int
+) -> Alignment | None:
+    """Return the steps, played through on a list of the new indices of what is there."""
+    final = {number: position for position, number in enumerate(partner) if number is not None}
+    removed = [head + index for index in range(length - 1, -1, -1) if index not in final]
+    present = [final[index] for index in range(length) if index in final]
+    waiting = len(present) - len(staying)
+    if waiting and (len(partner) - len(staying)) * len(partner) > MAX_SEARCH:
+        return None
+    placed: list[tuple[int | None, Target]] = []
+    for position, number in enumerate(partner):
+        if position in staying:
+            continue
+        # All before `position` are in order by now, so it belongs right behind the last of them;
+        # only what still waits to be moved can stand between.
+        index = position
+        if waiting and position:
+            index = present.index(position - 1) + 1
+        if number is None:
+            placed.append((None, Target(head + index, head + position)))
+        else:
+            source = present.index(position)
+            del present[source]
+            index -= source < index
+            placed.append((head + source, Target(head + index, head + position)))
+            waiting -= 1
+        present.insert(index, position)
+    kept = [(head + number, head + at) for at, number in enumerate(partner) if number is not None]
+    return Alignment(removed, placed, kept)
