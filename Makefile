@@ -33,8 +33,8 @@ $(STAMP): pyproject.toml constraints.txt
 	  fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "Questlog needs Python 3.11 or later; $(PYTHON) is" \
-	    "$$("$(PYTHON)" -V 2>&1 | tail -n 1 || true)." \
+	  found=$$("$(PYTHON)" -V 2>/dev/null || echo "not there"); \
+	  echo "Questlog needs Python 3.11 or later; $(PYTHON) is $$found." \
 	    "Install one, or name it: make install PYTHON=/path/to/python3" >&2; \
 	  exit 1; \
 	fi; \
