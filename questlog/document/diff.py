@@ -8,10 +8,11 @@ way to that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from questlog.document.codec import encode
-from questlog.document.equality import equal
+from questlog.document.equality import equal, equal_apart
 from questlog.document.limits import JsonValue
 from questlog.document.lists import align
 from questlog.document.pointer import escape
@@ -19,6 +20,9 @@ from questlog.document.pointer import escape
 Operation = dict[str, Any]
 
 _MISSING = object()
+# Down to here values are entered without comparing them first. Documents are compared because
+# they differ, and then comparing the whole, and again what is in it, does most of it twice.
+_ENTERED = 2
 # `{"op":"replace","path":"","value":}` and the comma after it.
 _REPLACE_FRAME = 36
 
@@ -33,34 +37,55 @@ def diff(old: JsonValue, new: JsonValue) -> list[Operation]:
     Raises:
         InvalidDocument: `new` holds something that JSON cannot.
     """
-    script = _Script()
-    script.change("", old, new)
+    script = _Script(equal if _share(old, new) else equal_apart)
+    if not script.same(old, new, 0):
+        script.change("", old, new, 0)
     return script.operations
+
+
+def _share(old: JsonValue, new: JsonValue) -> bool:
+    """Return whether the two have a container in common, as after a patch, right below the top."""
+    if type(old) is not dict or type(new) is not dict:
+        return False
+    return any(
+        value is new.get(key)
+        for key, value in old.items()
+        if type(value) is dict or type(value) is list
+    )
 
 
 class _Script:
     """The operations so far. Each method returns how many bytes it added, commas included."""
 
-    __slots__ = ("operations",)
+    __slots__ = ("equal", "operations")
 
-    def __init__(self) -> None:
+    def __init__(self, equal: Callable[[JsonValue, JsonValue], bool]) -> None:
+        self.equal = equal
         self.operations: list[Operation] = []
 
     def emit(self, operation: Operation) -> int:
         self.operations.append(operation)
         return len(encode(operation)) + 1
 
-    def change(self, path: str, old: JsonValue, new: JsonValue) -> int:
-        """Make `new` of the `old` value at `path`."""
-        if old is new or equal(old, new):
-            return 0
-        mark = len(self.operations)
-        if type(old) is dict and type(new) is dict:
-            cost = self.change_object(path, old, new)
-        elif type(old) is list and type(new) is list:
-            cost = self.change_list(path, old, new)
-        else:
+    def same(self, old: JsonValue, new: JsonValue, level: int) -> bool:
+        """Return whether to pass the two by; False for unlike ones and those to be entered."""
+        if old is new:
+            return True
+        kind = type(old)
+        if kind is str:
+            return bool(old == new)
+        if level < _ENTERED and kind is type(new) and (kind is dict or kind is list):
+            return False
+        return self.equal(old, new)
+
+    def change(self, path: str, old: JsonValue, new: JsonValue, level: int) -> int:
+        """Make `new` of the `old` value at `path`, which is `level` containers deep."""
+        kind = type(old)
+        if kind is not type(new) or (kind is not dict and kind is not list):
             return self.emit({"op": "replace", "path": path, "value": new})
+        mark = len(self.operations)
+        change_inside = self.change_object if kind is dict else self.change_list
+        cost = change_inside(path, old, new, level + 1)
         spare = cost - _REPLACE_FRAME - len(path)
         if not takes_at_least(new, spare):
             # Only now is it worth measuring: `new` is hardly larger than the patch.
@@ -71,7 +96,7 @@ class _Script:
                 return size
         return cost
 
-    def change_object(self, path: str, old: dict[str, Any], new: dict[str, Any]) -> int:
+    def change_object(self, path: str, old: dict[str, Any], new: dict[str, Any], level: int) -> int:
         """Make `new` of the `old` object, member by member."""
         cost = 0
         for key, before in old.items():
@@ -80,15 +105,15 @@ class _Script:
                 continue
             if after is _MISSING:
                 cost += self.emit({"op": "remove", "path": f"{path}/{escape(key)}"})
-            else:
-                cost += self.change(f"{path}/{escape(key)}", before, after)
+            elif not self.same(before, after, level):
+                cost += self.change(f"{path}/{escape(key)}", before, after, level)
         for key in new:
             if key not in old:
                 member = f"{path}/{escape(key)}"
                 cost += self.emit({"op": "add", "path": member, "value": new[key]})
         return cost
 
-    def change_list(self, path: str, old: list[Any], new: list[Any]) -> int:
+    def change_list(self, path: str, old: list[Any], new: list[Any], level: int) -> int:
         """Make `new` of the `old` list: first put the elements in their places, then mend them."""
         alignment = align(old, new)
         if alignment is None:
@@ -107,7 +132,8 @@ class _Script:
                 }
             cost += self.emit(place)
         for before, after in alignment.kept:
-            cost += self.change(f"{path}/{after}", old[before], new[after])
+            if not self.same(old[before], new[after], level):
+                cost += self.change(f"{path}/{after}", old[before], new[after], level)
         return cost
 
 

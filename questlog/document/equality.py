@@ -16,13 +16,26 @@ from questlog.document.limits import JsonValue
 
 def equal(a: JsonValue, b: JsonValue) -> bool:
     """Return whether `a` and `b` are the same JSON value (RFC 6902, section 4.6)."""
-    if a is b:
+    return a is b or (a == b and same_kinds(a, b))
+
+
+def equal_apart(a: JsonValue, b: JsonValue) -> bool:
+    """Return what `equal` does, sooner where the two are likely equal and share no parts.
+
+    Two documents decoded apart are scattered over memory, so that going through them costs more
+    than what is done there: encoding alone goes through them once, comparing first, twice.
+    """
+    kind = type(a)
+    if kind is type(b) and (kind is dict or kind is list) and _same_bytes(a, b):
         return True
-    if a != b:
-        return False
+    return equal(a, b)
+
+
+def same_kinds(a: JsonValue, b: JsonValue) -> bool:
+    """Return whether no bool stands against a number, for values that Python has found equal."""
     kind = type(a)
     if kind is dict or kind is list:
-        return _same_bytes(a, b) or _same_kinds(a, b)
+        return _same_bytes(a, b) or _walk_kinds(a, b)
     return (kind is bool) == (type(b) is bool)
 
 
@@ -35,11 +48,8 @@ def _same_bytes(a: JsonValue, b: JsonValue) -> bool:
         return False
 
 
-def _same_kinds(a: JsonValue, b: JsonValue) -> bool:
-    """Return whether no bool in `a` stands against a number in `b`, for `a == b` alone.
-
-    A list of pairs instead of recursion: depth costs no stack.
-    """
+def _walk_kinds(a: JsonValue, b: JsonValue) -> bool:
+    # A list of pairs instead of recursion: depth costs no stack.
     pairs = [(a, b)]
     while pairs:
         x, y = pairs.pop()

@@ -11,14 +11,16 @@ removing it and adding another.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Iterator
-from itertools import compress, count, islice
+from collections.abc import Callable, Hashable, Iterator
+from itertools import compress, islice
 from operator import is_not, ne
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from questlog.document.codec import canonical
-from questlog.document.equality import equal
+from questlog.document.equality import equal, same_kinds
 from questlog.document.limits import JsonValue
+
+_Order: TypeAlias = Callable[[list[Any]], Iterator[Any]]
 
 # Placing one element among others that still have to move means searching for its neighbour.
 # Where that adds up to more steps than this (2,000 elements out of 2,000 moved), we give up.
@@ -53,8 +55,8 @@ def align(old: list[Any], new: list[Any]) -> Alignment | None:
     n log n of their number; `MAX_SEARCH` bounds what is worse than that.
     """
     shorter = min(len(old), len(new))
-    head = _common(old, new, shorter)
-    tail = _common(reversed(old), reversed(new), shorter - head)
+    head = _common(old, new, iter, shorter)
+    tail = _common(old, new, reversed, shorter - head)
     before, after = old[head : len(old) - tail], new[head : len(new) - tail]
     if not before or not after:
         return Alignment(
@@ -68,21 +70,25 @@ def align(old: list[Any], new: list[Any]) -> Alignment | None:
     return _placements(partner, staying, len(before), head)
 
 
-def _common(old: Iterable[Any], new: Iterable[Any], limit: int) -> int:
-    """Return how many elements the two have in common from their start, at most `limit`.
+def _common(old: list[Any], new: list[Any], ordered: _Order, limit: int) -> int:
+    """Return how many elements the two have in common in that order, at most `limit`.
 
     In C as far as possible: first by identity, then by Python's `==`, whose "yes" is then
     confirmed for all of them at once.
     """
-    ours, theirs = list(islice(old, limit)), list(islice(new, limit))
-    same = next(compress(count(), map(is_not, ours, theirs)), limit)
-    alike = same + next(
-        compress(count(), map(ne, islice(ours, same, None), islice(theirs, same, None))),
-        limit - same,
-    )
-    if equal(ours[same:alike], theirs[same:alike]):
-        return alike
-    return next(at for at in range(same, alike) if not equal(ours[at], theirs[at]))
+    same = _first(map(is_not, ordered(old), ordered(new)), limit)
+    ours, theirs = islice(ordered(old), same, limit), islice(ordered(new), same, limit)
+    alike = same + _first(map(ne, ours, theirs), limit - same)
+    if alike > same:
+        mine, yours = list(islice(ordered(old), alike)), list(islice(ordered(new), alike))
+        if not same_kinds(mine[same:], yours[same:]):
+            return next(at for at in range(same, alike) if not equal(mine[at], yours[at]))
+    return alike
+
+
+def _first(differs: Iterator[bool], limit: int) -> int:
+    """Return at which place, before `limit`, the first of `differs` is true, or else `limit`."""
+    return next(compress(range(limit), differs), limit)
 
 
 def _partners(before: list[Any], after: list[Any]) -> list[int | None]:
