@@ -1,0 +1,36 @@
+"""The hash chain: each event's hash covers the one before it and every other field, as stored.
+
+`hash = SHA-256(previous hash, field, field, …)`, each part preceded by its length in bytes as an
+8-byte big-endian number, so that no two different records run together to the same input. The
+fields are the columns of the table, as UTF-8 text, in the order of `FIELDS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+GENESIS = "0" * 64
+FIELDS = (
+    "campaign_id",
+    "version",
+    "id",
+    "kind",
+    "member",
+    "role",
+    "at",
+    "patch",
+    "data",
+    "meta",
+    "request",
+    "schema",
+)
+
+
+def link(previous: str, fields: Iterable[str | int]) -> str:
+    """Return the hex hash of an event: `previous` is the hash before it (GENESIS for the first)."""
+    parts = [previous.encode()]
+    parts.extend(str(field).encode() for field in fields)
+    return hashlib.sha256(
+        b"".join([len(part).to_bytes(8, "big") + part for part in parts])
+    ).hexdigest()

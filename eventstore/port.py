@@ -1,0 +1,177 @@
+"""The port: what Questlog asks of a place that keeps events.
+
+It promises only what a shared log can keep: events of one campaign in order, without gaps, an
+append that fails when the log has moved on, snapshots that may vanish. There is no global
+position and no transaction across campaigns. Every adapter passes the same contract test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from questlog.campaign.events import Actor, Event, NewEvent
+from questlog.campaign.state import CampaignState
+
+
+class Appended(Struct, frozen=True):
+    """The event is in the log and on disk, as `version`."""
+
+    version: int
+    hash: str
+
+
+class Duplicate(Struct, frozen=True):
+    """The same request was appended before, as `version`; nothing was written."""
+
+    version: int
+    hash: str
+
+
+class Reused(Struct, frozen=True):
+    """The id belongs to another request of this actor, appended as `version`; nothing written."""
+
+    version: int
+
+
+class Conflict(Struct, frozen=True):
+    """The log is at `version` (0: no such campaign), not at the one given; nothing was written."""
+
+    version: int
+
+
+Outcome = Appended | Duplicate | Reused | Conflict
+
+
+class Head(Struct, frozen=True):
+    """The last version of a log and its chain hash."""
+
+    version: int
+    hash: str
+
+
+class Loaded(Struct, frozen=True):
+    """A campaign as of a version.
+
+    Attributes:
+        hash: the chain hash of the event of that version.
+        weight: what the events after the snapshot it was read from weigh (see `policy`).
+    """
+
+    state: CampaignState
+    hash: str
+    weight: int
+
+
+class Summary(Struct, frozen=True):
+    """What a list of campaigns says of one."""
+
+    campaign_id: str
+    title: str | None
+    version: int
+    hash: str
+    table: str | None
+    created_at: str
+    last_at: str
+
+
+class Finding(Struct, frozen=True):
+    """Something `verify` found wrong.
+
+    Attributes:
+        code: what kind of damage: `hash_mismatch`, `gap`, `missing_tail`, `extra_tail`,
+            `patch_failed`, `snapshot_mismatch`, `orphan` or `schema_changed`.
+        version: the first version it concerns, None where it concerns a whole campaign.
+    """
+
+    campaign_id: str
+    code: str
+    version: int | None
+    detail: str
+
+
+class EventReader(Protocol):
+    """The reading half of a store. Reads never wait for a writer, and never see half a batch."""
+
+    @property
+    def secret(self) -> bytes:
+        """The store's 32-byte secret, by which positions are proved."""
+        ...
+
+    async def head(self, campaign_id: str) -> Head | None:
+        """Return the head of a campaign's log, None where there is no such campaign."""
+        ...
+
+    async def hash_at(self, campaign_id: str, version: int) -> str | None:
+        """Return the chain hash of one version, None where the log has no such version."""
+        ...
+
+    async def read(
+        self,
+        campaign_id: str,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        kind: str | None = None,
+    ) -> list[Event]:
+        """Return the events of versions `after` < v <= `until` in order, at most `limit`."""
+        ...
+
+    async def find(self, campaign_id: str, actor: Actor, identifier: str) -> Event | None:
+        """Return the event this actor committed under this id, None where there is none."""
+        ...
+
+    async def load(self, campaign_id: str, *, at: int | None = None) -> Loaded | None:
+        """Return the campaign at its head or at version `at`; None where there is no such one."""
+        ...
+
+    async def campaigns(self) -> list[Summary]:
+        """Return a summary of every campaign, by id."""
+        ...
+
+    async def summary(self, campaign_id: str) -> Summary | None:
+        """Return the summary of one campaign, None where there is no such one."""
+        ...
+
+    async def seated(self, table: str) -> str | None:
+        """Return the id of the campaign active at `table`, None where the table is empty."""
+        ...
+
+    async def snapshots(self, campaign_id: str) -> list[tuple[int, str, CampaignState]]:
+        """Return version, chain hash and state of every snapshot of a campaign, in order."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the file."""
+        ...
+
+
+class EventStore(EventReader, Protocol):
+    """A store that can be written to."""
+
+    async def append(self, campaign_id: str, events: Sequence[NewEvent]) -> list[Outcome]:
+        """Append events in order and return one outcome each, once they are on disk.
+
+        For each event: an id this actor used before answers with that event (or `Reused`, where
+        the request was another); then a `based_on` that is not the head is a `Conflict`; only
+        then is it written. The first event of a campaign is based on 0.
+
+        Cancelling the caller does not cancel the append.
+
+        Raises:
+            StoreFullError: nothing was written.
+            OutcomeUnknownError: the disk failed; any of the events may have been written.
+            StoreClosedError: the store is closing.
+        """
+        ...
+
+    async def save_snapshot(self, state: CampaignState, chain_hash: str) -> None:
+        """Keep `state` so that loading can start from it. A snapshot there already is kept."""
+        ...
+
+    async def check_writable(self) -> None:
+        """Raise StoreError where an append could not succeed now."""
+        ...

@@ -1,0 +1,154 @@
+"""Rows and values: how events, states and summaries stand in SQLite's tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from eventstore.chain import FIELDS, link
+from eventstore.policy import weight
+from eventstore.port import Head, Loaded, Summary
+from questlog.campaign.events import Actor, Event, NewEvent, decode_fact
+from questlog.campaign.evolve import DamagedLogError, Step, fold
+from questlog.campaign.state import CampaignState
+from questlog.campaign.upcast import SCHEMA, upcast
+
+COLUMNS = ", ".join((*FIELDS, "hash"))
+INSERT = f"INSERT INTO event ({COLUMNS}) VALUES ({', '.join('?' * (len(FIELDS) + 1))})"
+SUMMARY = "campaign_id, title, head_version, head_hash, active_table, created_at, last_at"
+
+
+def row_of(campaign_id: str, event: NewEvent, previous_hash: str) -> tuple[str | int, ...]:
+    """Return the row of an event about to be appended; its last column is its hash."""
+    fields = (
+        campaign_id,
+        event.based_on + 1,
+        event.id,
+        event.kind,
+        event.actor.member,
+        event.actor.role,
+        event.at,
+        event.patch,
+        event.data,
+        event.meta,
+        event.request,
+        event.schema,
+    )
+    return (*fields, link(previous_hash, fields))
+
+
+def event_of(row: tuple[Any, ...]) -> Event:
+    """Return the event a row of COLUMNS holds, taken up to the present schema."""
+    campaign_id, version, identifier, kind, member, role, at, patch, data, meta, *rest = row
+    request, schema, digest = rest
+    if schema != SCHEMA:
+        raised = upcast(
+            {"schema": schema, "kind": kind, "patch": patch, "data": data, "meta": meta}
+        )
+        kind, patch, data, meta = (raised[name] for name in ("kind", "patch", "data", "meta"))
+    return Event(
+        campaign_id=campaign_id,
+        version=version,
+        id=identifier,
+        kind=kind,
+        actor=Actor(member, role),
+        at=at,
+        patch=Raw(patch.encode()),
+        data=Raw(data.encode()),
+        meta=Raw(meta.encode()),
+        request=request,
+        schema=schema,
+        hash=digest,
+    )
+
+
+def read_events(
+    connection: sqlite3.Connection,
+    campaign_id: str,
+    after: int,
+    until: int | None,
+    limit: int | None,
+    kind: str | None,
+) -> list[Event]:
+    """Return events in order; see `EventReader.read`."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM event WHERE campaign_id = ? AND version > ? AND version <= ?"
+        " AND (? IS NULL OR kind = ?) ORDER BY version LIMIT ?",
+        (
+            campaign_id,
+            after,
+            (1 << 62) if until is None else until,
+            kind,
+            kind,
+            -1 if limit is None else limit,
+        ),
+    )
+    return [event_of(row) for row in rows]
+
+
+def head_of(connection: sqlite3.Connection, campaign_id: str) -> Head | None:
+    """Return the head kept beside a campaign's log, None where there is no such campaign."""
+    row = connection.execute(
+        "SELECT head_version, head_hash FROM campaign WHERE campaign_id = ?", (campaign_id,)
+    ).fetchone()
+    return None if row is None else Head(*row)
+
+
+def load_state(connection: sqlite3.Connection, campaign_id: str, at: int | None) -> Loaded | None:
+    """Return a campaign at its head or at `at`: the nearest snapshot below and what came after."""
+    head = head_of(connection, campaign_id)
+    if head is None or (at is not None and not 1 <= at <= head.version):
+        return None
+    version = head.version if at is None else at
+    state = _nearest_snapshot(connection, campaign_id, version)
+    rows = connection.execute(
+        "SELECT version, at, kind, data, patch, schema, hash FROM event"
+        " WHERE campaign_id = ? AND version >= ? AND version <= ? ORDER BY version",
+        (campaign_id, max(state.version, 1), version),
+    ).fetchall()
+    if not rows or rows[-1][0] != version:
+        raise DamagedLogError(f"version {version} of {campaign_id!r} is missing from the log")
+    tail = rows[1:] if rows[0][0] == state.version else rows
+    steps = [_step_of(*row[:6]) for row in tail]
+    tail_weight = sum(weight(len(row[4])) for row in tail)
+    return Loaded(fold(state, steps), rows[-1][6], tail_weight)
+
+
+def _nearest_snapshot(
+    connection: sqlite3.Connection, campaign_id: str, version: int
+) -> CampaignState:
+    """Return the newest usable snapshot at or below `version`, else the empty campaign.
+
+    One whose hash is not that of its event belongs to another history and is passed over.
+    """
+    rows = connection.execute(
+        "SELECT s.state FROM snapshot s JOIN event e USING (campaign_id, version)"
+        " WHERE s.campaign_id = ? AND s.version <= ? AND s.hash = e.hash"
+        " ORDER BY s.version DESC",
+        (campaign_id, version),
+    )
+    for (text,) in rows:
+        try:
+            return msgspec.json.decode(text, type=CampaignState)
+        except msgspec.DecodeError:
+            continue
+    return CampaignState(campaign_id=campaign_id)
+
+
+def _step_of(version: int, at: str, kind: str, data: str, patch: str, schema: int) -> Step:
+    if schema != SCHEMA:
+        raised = upcast({"schema": schema, "kind": kind, "patch": patch, "data": data})
+        kind, patch, data = raised["kind"], raised["patch"], raised["data"]
+    return Step(version, at, msgspec.json.decode(patch), decode_fact(kind, data))
+
+
+def summaries(connection: sqlite3.Connection, campaign_id: str | None = None) -> list[Summary]:
+    """Return the summary of every campaign, or of the one named."""
+    rows = connection.execute(
+        f"SELECT {SUMMARY} FROM campaign WHERE ? IS NULL OR campaign_id = ? ORDER BY campaign_id",
+        (campaign_id, campaign_id),
+    )
+    return [Summary(*row) for row in rows]

@@ -1,0 +1,268 @@
+"""The SQLite adapter: a reader of a store's file, and the one writer of it."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from eventstore import migrator
+from eventstore.errors import NotAStoreError, StoreError
+from eventstore.lock import WriterLock
+from eventstore.port import Head, Loaded, Outcome, Summary
+from eventstore.sqlite.connection import Connection, Readers, open_reader, open_writer
+from eventstore.sqlite.location import path_of
+from eventstore.sqlite.rows import (
+    COLUMNS,
+    event_of,
+    head_of,
+    load_state,
+    read_events,
+    summaries,
+)
+from eventstore.sqlite.writer import Append, GroupCommit
+from questlog.campaign.events import Actor, Event, NewEvent
+from questlog.campaign.state import CampaignState
+
+READERS = 2
+OLDEST_SQLITE = (3, 37, 0)
+
+
+class SqliteReader:
+    """Reads a store, also while a server writes it. Made by `open`; see `EventReader`."""
+
+    def __init__(self, path: Path, readers: Readers, secret: bytes) -> None:
+        self.path = path
+        self._readers = readers
+        self._secret = secret
+
+    @classmethod
+    async def open(cls, url: str) -> SqliteReader:
+        """Open the store at `url`, which must be there.
+
+        Raises:
+            StoreError: with the code that says why it cannot be read.
+        """
+        path = path_of(url)
+        latest = migrator.sqlite_migrations()[-1].number
+        connection = await open_reader(path)
+        try:
+            await connection.run(partial(_check_schema, latest))
+        finally:
+            await connection.close()
+        readers, secret = await _open_readers(path, count=1)
+        return cls(path, readers, secret)
+
+    @property
+    def secret(self) -> bytes:
+        """The store's 32-byte secret, by which positions are proved."""
+        return self._secret
+
+    async def head(self, campaign_id: str) -> Head | None:
+        """See `EventReader.head`."""
+        return await self._readers.run(lambda c: head_of(c, campaign_id))
+
+    async def hash_at(self, campaign_id: str, version: int) -> str | None:
+        """See `EventReader.hash_at`."""
+        row = await self._one(
+            "SELECT hash FROM event WHERE campaign_id = ? AND version = ?", campaign_id, version
+        )
+        return None if row is None else str(row[0])
+
+    async def read(
+        self,
+        campaign_id: str,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        kind: str | None = None,
+    ) -> list[Event]:
+        """See `EventReader.read`."""
+        return await self._readers.run(
+            lambda c: read_events(c, campaign_id, after, until, limit, kind)
+        )
+
+    async def find(self, campaign_id: str, actor: Actor, identifier: str) -> Event | None:
+        """See `EventReader.find`."""
+        row = await self._one(
+            f"SELECT {COLUMNS} FROM event"
+            " WHERE campaign_id = ? AND member = ? AND role = ? AND id = ?",
+            campaign_id,
+            actor.member,
+            actor.role,
+            identifier,
+        )
+        return None if row is None else event_of(row)
+
+    async def load(self, campaign_id: str, *, at: int | None = None) -> Loaded | None:
+        """See `EventReader.load`.
+
+        Raises:
+            DamagedLogError: the log does not lead to that version.
+        """
+        return await self._readers.run(lambda c: load_state(c, campaign_id, at))
+
+    async def campaigns(self) -> list[Summary]:
+        """See `EventReader.campaigns`."""
+        return await self._readers.run(summaries)
+
+    async def summary(self, campaign_id: str) -> Summary | None:
+        """See `EventReader.summary`."""
+        found = await self._readers.run(lambda c: summaries(c, campaign_id))
+        return found[0] if found else None
+
+    async def seated(self, table: str) -> str | None:
+        """See `EventReader.seated`."""
+        row = await self._one("SELECT campaign_id FROM campaign WHERE active_table = ?", table)
+        return None if row is None else str(row[0])
+
+    async def snapshots(self, campaign_id: str) -> list[tuple[int, str, CampaignState]]:
+        """See `EventReader.snapshots`."""
+        rows = await self._readers.run(
+            lambda c: c.execute(
+                "SELECT version, hash, state FROM snapshot WHERE campaign_id = ? ORDER BY version",
+                (campaign_id,),
+            ).fetchall()
+        )
+        return [
+            (version, digest, msgspec.json.decode(text, type=CampaignState))
+            for version, digest, text in rows
+        ]
+
+    async def migrations(self) -> list[tuple[int, str, str, str]]:
+        """Return number, name, SHA-256 and time of each migration this store records."""
+        return await self._readers.run(migrator.applied)
+
+    async def close(self) -> None:
+        """Close the file once what is under way is done."""
+        await self._readers.close()
+
+    async def _one(self, sql: str, *parameters: Any) -> tuple[Any, ...] | None:
+        def fetch(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
+            row: tuple[Any, ...] | None = connection.execute(sql, parameters).fetchone()
+            return row
+
+        return await self._readers.run(fetch)
+
+
+class SqliteStore(SqliteReader):
+    """The one writer of a store, and a reader of it. Made by `open`; see `EventStore`."""
+
+    def __init__(
+        self, path: Path, readers: Readers, secret: bytes, lock: WriterLock, writer: GroupCommit
+    ) -> None:
+        super().__init__(path, readers, secret)
+        self._lock = lock
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, url: str) -> SqliteStore:
+        """Open the store at `url`, make it where it is missing, and take its lock.
+
+        Raises:
+            StoreError: with the code that says why it cannot be written.
+        """
+        path = path_of(url)
+        lock = WriterLock(path)
+        if path.parent.is_dir():
+            lock.acquire()
+        try:
+            connection = await _prepare(path)
+            try:
+                readers, secret = await _open_readers(path, READERS)
+            except BaseException:
+                await connection.close()
+                raise
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, readers, secret, lock, GroupCommit(connection, partial(_reopen, path)))
+
+    async def append(self, campaign_id: str, events: Sequence[NewEvent]) -> list[Outcome]:
+        """See `EventStore.append`."""
+        outcomes: list[Outcome] = await self._writer.submit(Append(campaign_id, events))
+        return outcomes
+
+    async def save_snapshot(self, state: CampaignState, chain_hash: str) -> None:
+        """See `EventStore.save_snapshot`."""
+        row = (state.campaign_id, state.version, chain_hash, msgspec.json.encode(state).decode())
+
+        def save(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT OR IGNORE INTO snapshot VALUES (?, ?, ?, ?)", row)
+
+        await self._writer.submit(save)
+
+    async def check_writable(self) -> None:
+        """See `EventStore.check_writable`. A transaction begins, writes and is taken back."""
+
+        def probe(connection: sqlite3.Connection) -> None:
+            connection.execute("SAVEPOINT probe")
+            connection.execute("UPDATE store SET created_at = created_at")
+            connection.execute("ROLLBACK TO probe")
+            connection.execute("RELEASE probe")
+
+        await self._writer.submit(probe)
+
+    async def close(self) -> None:
+        """Write what is queued, fold the WAL into the file, and let go of it."""
+        connection = await self._writer.close()
+        await self._readers.close()
+        try:
+            await connection.run(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        finally:
+            await connection.close()
+            self._lock.release()
+
+
+async def _prepare(path: Path) -> Connection:
+    """Open the writing connection and take the schema up to date."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or later is needed.")
+    connection = await open_writer(path)
+    try:
+        await connection.run(_prepare_schema)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _reopen(path: Path, broken: Connection) -> Connection:
+    with suppress(sqlite3.Error):
+        # It failed already; its successor is what counts.
+        await broken.close()
+    return await _prepare(path)
+
+
+def _prepare_schema(connection: sqlite3.Connection) -> None:
+    migrations = migrator.sqlite_migrations()
+    migrator.check_schema(connection, migrations[-1].number, writing=True)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    connection.execute("PRAGMA journal_mode = WAL")
+    migrator.migrate(connection, migrations, now=now)
+    connection.execute(
+        "INSERT OR IGNORE INTO store VALUES (1, ?, ?, ?)",
+        (secrets.token_hex(8), secrets.token_bytes(32), now),
+    )
+
+
+def _check_schema(latest: int, connection: sqlite3.Connection) -> None:
+    if migrator.check_schema(connection, latest, writing=False) == 0:
+        raise NotAStoreError
+
+
+async def _open_readers(path: Path, count: int) -> tuple[Readers, bytes]:
+    readers = Readers(path, count)
+    await readers.open()
+    get_secret: Callable[[sqlite3.Connection], bytes] = lambda c: c.execute(  # noqa: E731
+        "SELECT secret FROM store"
+    ).fetchone()[0]
+    return readers, await readers.run(get_secret)

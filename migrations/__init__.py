@@ -1,0 +1,1 @@
+"""Numbered SQL migrations, one folder an engine; `0001_log.sql` makes schema 1 from nothing."""

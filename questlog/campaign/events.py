@@ -1,0 +1,146 @@
+"""Events: the immutable records a campaign's log is made of.
+
+A stored event's `data` is the payload of a built-in kind. Payloads are tagged Structs whose tag is
+the event's kind: a stable word, never a class path, so that code can be renamed and old logs stay
+readable.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Raw, Struct
+
+from questlog.campaign.upcast import SCHEMA
+from questlog.campaign.visibility import Rules
+
+Role = Literal["dm", "player", "spectator"]
+
+DEFAULT_KIND = "state.updated"
+RESERVED_PREFIXES = ("campaign", "visibility", "suggestion", "lease", "narration")
+EMPTY_OBJECT = "{}"
+EMPTY_PATCH = "[]"
+
+
+class Actor(Struct, frozen=True):
+    """Who committed: an opaque member id and the role they acted in."""
+
+    member: str
+    role: Role
+
+
+class CampaignCreated(Struct, frozen=True, tag="campaign.created", tag_field="kind"):
+    """Version 1: the whole document came to be, under these rules (None: the default ones)."""
+
+    title: str | None = None
+    visibility: Rules | None = None
+
+
+class CampaignActivated(Struct, frozen=True, tag="campaign.activated", tag_field="kind"):
+    """The campaign took its seat at a table: a session begins."""
+
+    table: str
+
+
+class CampaignDeactivated(Struct, frozen=True, tag="campaign.deactivated", tag_field="kind"):
+    """The campaign left its table: the session ends."""
+
+    table: str
+
+
+class VisibilityChanged(Struct, frozen=True, tag="visibility.changed", tag_field="kind"):
+    """From this version on these rules say who sees what."""
+
+    visibility: Rules
+
+
+Fact = CampaignCreated | CampaignActivated | CampaignDeactivated | VisibilityChanged
+
+
+class NewEvent(Struct, frozen=True, kw_only=True):
+    """An event that was decided and not yet appended; its JSON members are encoded already.
+
+    Attributes:
+        based_on: the version this event was decided against; it becomes `based_on + 1` or nothing.
+        minted: the id was made by the server, so that no earlier event can have it.
+        fact: what a built-in kind carries, decoded (`data` is the same, encoded).
+    """
+
+    based_on: int
+    id: str
+    minted: bool
+    kind: str
+    actor: Actor
+    at: str
+    patch: str
+    data: str = EMPTY_OBJECT
+    meta: str = EMPTY_OBJECT
+    request: str
+    schema: int = SCHEMA
+    fact: Fact | None = None
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One record of the log, in the shape the contract gives it.
+
+    `patch`, `data` and `meta` stay as stored (JSON text), so that a log of any length streams
+    through without being decoded; `operations()` and `fact()` decode them.
+    """
+
+    campaign_id: str
+    version: int
+    id: str
+    kind: str
+    actor: Actor
+    at: str
+    patch: Raw
+    data: Raw
+    meta: Raw
+    request: str
+    schema: int
+    hash: str
+
+    def operations(self) -> list[dict[str, Any]]:
+        """Return the RFC 6902 operations that take version n-1 to version n."""
+        operations: list[dict[str, Any]] = msgspec.json.decode(self.patch)
+        return operations
+
+    def fact(self) -> Fact | None:
+        """Return the payload of a built-in kind, None for a kind of the orchestrator's own."""
+        return decode_fact(self.kind, bytes(self.data))
+
+
+class EventHeader(Struct, frozen=True):
+    """What a `campaign_updated` tells of an event: that it happened, not what was in it."""
+
+    version: int
+    id: str
+    kind: str
+    actor: Actor
+    at: str
+
+
+def built_in_kinds() -> tuple[str, ...]:
+    """Return the kinds that carry a payload, which only the server itself commits."""
+    return tuple(str(cls.__struct_config__.tag) for cls in get_args(Fact))
+
+
+def encode_fact(fact: Fact) -> str:
+    """Return the payload as JSON text without its tag: the event's `kind` says that already."""
+    members = msgspec.to_builtins(fact)
+    del members["kind"]
+    return msgspec.json.encode(members).decode()
+
+
+def decode_fact(kind: str, data: bytes | str) -> Fact | None:
+    """Return the payload stored under `kind`, None where the kind has none.
+
+    Raises:
+        msgspec.ValidationError: the stored payload is not one of this kind.
+    """
+    if kind not in built_in_kinds():
+        return None
+    members = msgspec.json.decode(data)
+    fact: Fact = msgspec.convert({**members, "kind": kind}, Fact)
+    return fact

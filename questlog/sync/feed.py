@@ -1,0 +1,253 @@
+"""A feed: a campaign's recent versions, and the messages that carry viewers from one to another.
+
+A delta is the diff of two views, so it is right by construction whatever moved, was hidden or
+revealed between them. Views that are equal share one computation and one encoding: everything made
+for the present head is kept until the head moves on.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from questlog.campaign.events import EventHeader
+from questlog.campaign.position import Position, proves, seal
+from questlog.campaign.state import CampaignState
+from questlog.campaign.visibility import Projector, Rules, Viewer
+from questlog.document import diff, encode
+from questlog.sync.messages import (
+    CampaignActive,
+    CampaignLoaded,
+    CampaignUpdated,
+    Encoded,
+    Mode,
+    Reason,
+    ServerHeartbeat,
+)
+
+RECENT_VERSIONS = 512
+RECENT_BYTES = 8 * 1024 * 1024
+EVENTS_SHARE = 0.05
+DM = Viewer("dm")
+
+
+class Entry:
+    """One version of a campaign as the feed holds it: the state, its hash, and its views so far."""
+
+    __slots__ = ("distinct", "hash", "header", "projector", "state", "views", "weight")
+
+    def __init__(
+        self,
+        state: CampaignState,
+        chain_hash: str,
+        projector: Projector,
+        header: EventHeader | None = None,
+        weight: int = 0,
+    ) -> None:
+        self.state = state
+        self.hash = chain_hash
+        self.projector = projector
+        self.header = header
+        self.weight = weight
+        self.distinct = projector.distinct_players(state.document)
+        self.views: dict[str, dict[str, Any]] = {}
+
+    @property
+    def version(self) -> int:
+        """The version this entry is."""
+        return self.state.version
+
+    def key(self, viewer: Viewer) -> str:
+        """Return the name of the view `viewer` has at this version."""
+        if viewer.role != "player":
+            return viewer.role
+        return f"player:{viewer.player_id}" if viewer.player_id in self.distinct else "player"
+
+    def view(self, viewer: Viewer) -> dict[str, Any]:
+        """Return the document as `viewer` sees it at this version."""
+        key = self.key(viewer)
+        found = self.views.get(key)
+        if found is None:
+            found = self.views[key] = self.projector.project(self.state.document, viewer)
+        return found
+
+
+class Feed:
+    """The head of one campaign, the versions just before it, and messages between them."""
+
+    def __init__(
+        self, state: CampaignState, chain_hash: str, secret: bytes, now: Callable[[], str]
+    ) -> None:
+        self._secret = secret
+        self._now = now
+        self._recent: OrderedDict[int, Entry] = OrderedDict()
+        self._recent_weight = 0
+        self._made: dict[tuple[Any, ...], Encoded] = {}
+        self._projector = Projector(state.rules)
+        self.head = Entry(state, chain_hash, self._projector)
+        self._recent[state.version] = self.head
+
+    @property
+    def campaign_id(self) -> str:
+        """The campaign this feed is of."""
+        return self.head.state.campaign_id
+
+    def entry(self, state: CampaignState, chain_hash: str) -> Entry:
+        """Return an entry for a version read from the log, under the rules of its time."""
+        return Entry(state, chain_hash, self._projector_for(state.rules))
+
+    def advance(self, steps: Sequence[tuple[CampaignState, str, EventHeader, int]]) -> Entry:
+        """Move the head through `steps` (state, hash, header, patch bytes); return the old head."""
+        before = self.head
+        for state, chain_hash, header, size in steps:
+            self._projector = self._projector_for(state.rules)
+            entry = Entry(state, chain_hash, self._projector, header, size)
+            self._recent[entry.version] = self.head = entry
+            self._recent_weight += size
+        while len(self._recent) > 1 and (
+            len(self._recent) > RECENT_VERSIONS or self._recent_weight > RECENT_BYTES
+        ):
+            self._recent_weight -= self._recent.popitem(last=False)[1].weight
+        self._made.clear()
+        return before
+
+    def recall(self, version: int) -> Entry | None:
+        """Return a version still in memory, None where it must be read from the log."""
+        return self._recent.get(version)
+
+    def position(self, viewer: Viewer) -> str:
+        """Return the head's position for this viewer."""
+        return str(self.seal(self.head, self.head.key(viewer)))
+
+    def seal(self, entry: Entry, key: str) -> Position:
+        """Return the position of `entry` for the view named `key`."""
+        return seal(self._secret, entry.version, entry.hash, key)
+
+    def proves(self, position: Position, entry: Entry, viewer: Viewer) -> bool:
+        """Return whether a client at `position` holds this viewer's view of `entry`.
+
+        A bare version is taken on trust; a proof is believed only where it is this view's.
+        """
+        if position.proof is None:
+            return True
+        return proves(self._secret, position, entry.hash, entry.key(viewer))
+
+    def snapshot(self, viewer: Viewer, reason: Reason) -> Encoded:
+        """Return the whole view at the head: `campaign_loaded` on activation, else `_active`."""
+        key = self.head.key(viewer)
+        return self._once(("snapshot", key, reason), lambda: self._snapshot(viewer, key, reason))
+
+    def update(self, viewer: Viewer, base: Entry, mode: Mode = "delta") -> Encoded:
+        """Return what takes a view from `base`, just left, to the head, naming every event."""
+        key = self.head.key(viewer)
+        if mode == "full":
+            return self._once(("full", key, base.version), lambda: self._full(viewer, key, base))
+        return self._once(
+            ("update", base.key(viewer), key, base.version),
+            lambda: self._delta(viewer, key, base, self._headers(viewer, base)),
+        )
+
+    def catch_up(self, viewer: Viewer, base: Entry, mode: Mode, reason: Reason) -> Encoded:
+        """Return what takes a view from any earlier `base` to the head: the smaller message."""
+        if mode == "full":
+            return self.snapshot(viewer, reason)
+        key = self.head.key(viewer)
+        return self._once(
+            ("catch up", base.key(viewer), key, base.version, reason),
+            lambda: self._smaller(viewer, key, base, reason),
+        )
+
+    def heartbeat(self, viewer: Viewer) -> Encoded:
+        """Return where the head stands, for this viewer."""
+        return Encoded(
+            ServerHeartbeat(self.campaign_id, self.head.version, self.position(viewer), self._now())
+        )
+
+    def _once(self, name: tuple[Any, ...], make: Callable[[], Encoded]) -> Encoded:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = make()
+        return made
+
+    def _projector_for(self, rules: Rules | None) -> Projector:
+        """Return compiled rules, compiling only when they are not the ones in force."""
+        given = self._projector
+        if rules == (None if given.by_default else given.rules):
+            return given
+        return Projector(rules)
+
+    def _snapshot(self, viewer: Viewer, key: str, reason: Reason) -> Encoded:
+        kind = CampaignLoaded if reason == "activated" else CampaignActive
+        return Encoded(
+            kind(
+                self.campaign_id,
+                self.head.version,
+                str(self.seal(self.head, key)),
+                self.head.view(viewer),
+                reason,
+                self._now(),
+            )
+        )
+
+    def _delta(self, viewer: Viewer, key: str, base: Entry, headers: list[EventHeader]) -> Encoded:
+        return Encoded(
+            CampaignUpdated(
+                self.campaign_id,
+                self.head.version,
+                str(self.seal(self.head, key)),
+                headers,
+                self._now(),
+                base=base.version,
+                patch=diff(base.view(viewer), self.head.view(viewer)),
+            )
+        )
+
+    def _full(self, viewer: Viewer, key: str, base: Entry) -> Encoded:
+        return Encoded(
+            CampaignUpdated(
+                self.campaign_id,
+                self.head.version,
+                str(self.seal(self.head, key)),
+                self._headers(viewer, base),
+                self._now(),
+                structured_data=self.head.view(viewer),
+            )
+        )
+
+    def _smaller(self, viewer: Viewer, key: str, base: Entry, reason: Reason) -> Encoded:
+        """Return the delta, with as many of the latest events as a twentieth of it pays for."""
+        patch = diff(base.view(viewer), self.head.view(viewer))
+        room = int(len(encode(patch)) * EVENTS_SHARE)
+        delta = self._delta(viewer, key, base, self._headers(viewer, base, room))
+        whole = self.head.view(viewer) is self.head.state.document
+        if whole and len(delta.payload) * 2 < self.head.state.size:
+            return delta
+        snapshot = self.snapshot(viewer, reason)
+        return snapshot if len(snapshot.payload) < len(delta.payload) else delta
+
+    def _headers(self, viewer: Viewer, base: Entry, room: int | None = None) -> list[EventHeader]:
+        """Return the events after `base` that this viewer may know of: those that changed the view.
+
+        A DM may know of all. Where `room` (bytes) or memory ends, the oldest are left out.
+        """
+        headers: list[EventHeader] = []
+        for version in range(self.head.version, base.version, -1):
+            entry, before = self._recent.get(version), self._recent.get(version - 1)
+            if entry is None or entry.header is None:
+                break
+            if room is not None:
+                room -= len(msgspec.json.encode(entry.header))
+                if room < 0:
+                    break
+            if viewer.role == "dm" or (before is not None and _differs(viewer, before, entry)):
+                headers.append(entry.header)
+        headers.reverse()
+        return headers
+
+
+def _differs(viewer: Viewer, before: Entry, after: Entry) -> bool:
+    old, new = before.view(viewer), after.view(viewer)
+    return old is not new and bool(diff(old, new))

@@ -1,0 +1,216 @@
+"""The messages of protocol 1: Structs tagged by `type`, one JSON object a text frame.
+
+The server's end decodes `ClientMessage` and refuses unknown types and fields; the client's end
+decodes `ServerMessage` and ignores both, so that a server may say more than a client knows.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from questlog.campaign.errors import BadJson, Invalid, Rejection, TooLarge
+from questlog.campaign.events import DEFAULT_KIND, EventHeader
+from questlog.document import DocumentError, Limits, decode
+
+SUBPROTOCOL = "questlog.v1"
+Mode = Literal["delta", "full"]
+Reason = Literal["connected", "resync", "lagged", "role", "activated"]
+
+
+class CampaignActive(Struct, frozen=True, tag="campaign_active", tag_field="type"):
+    """A snapshot: it replaces what the replica holds."""
+
+    campaign_id: str
+    version: int
+    position: str
+    structured_data: dict[str, Any]
+    reason: Reason
+    timestamp: str
+
+
+class CampaignLoaded(Struct, frozen=True, tag="campaign_loaded", tag_field="type"):
+    """A snapshot of the campaign just activated at the followed table."""
+
+    campaign_id: str
+    version: int
+    position: str
+    structured_data: dict[str, Any]
+    reason: Reason
+    timestamp: str
+
+
+class CampaignUpdated(Struct, frozen=True, tag="campaign_updated", tag_field="type"):
+    """A delta from `base` to `version`; in full mode the whole document instead of it."""
+
+    campaign_id: str
+    version: int
+    position: str
+    events: list[EventHeader]
+    timestamp: str
+    base: int | UnsetType = UNSET
+    patch: list[dict[str, Any]] | UnsetType = UNSET
+    structured_data: dict[str, Any] | UnsetType = UNSET
+
+
+class CampaignDeactivated(Struct, frozen=True, tag="campaign_deactivated", tag_field="type"):
+    """The campaign left the followed table: there is nothing to see until the next is loaded."""
+
+    campaign_id: str
+    timestamp: str
+
+
+class ServerHeartbeat(Struct, frozen=True, tag="heartbeat", tag_field="type"):
+    """Where the followed campaign stands, so that a lost last message is noticed."""
+
+    campaign_id: str | None
+    version: int
+    position: str | None
+    timestamp: str
+
+
+class Committed(Struct, frozen=True, tag="committed", tag_field="type"):
+    """The request `id` is done and durable as of `version`."""
+
+    id: str
+    version: int
+    position: str
+    duplicate: bool
+    timestamp: str
+
+
+class Rejected(Struct, frozen=True, tag="rejected", tag_field="type"):
+    """The request `id` changed nothing; `code` says why."""
+
+    id: str | None
+    code: str
+    message: str
+    version: int | None
+    timestamp: str
+
+
+class Error(Struct, frozen=True, tag="error", tag_field="type"):
+    """Something is wrong with the connection or a message that asked for no answer."""
+
+    code: str
+    message: str
+    timestamp: str
+
+
+ServerMessage = (
+    CampaignActive
+    | CampaignLoaded
+    | CampaignUpdated
+    | CampaignDeactivated
+    | ServerHeartbeat
+    | Committed
+    | Rejected
+    | Error
+)
+
+
+class _Client(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
+    """A message a client may send: its fields and no others."""
+
+
+class Authenticate(_Client, frozen=True, tag="authenticate"):
+    """Give a token, at first or again."""
+
+    token: str
+
+
+class Resync(_Client, frozen=True, tag="resync"):
+    """Ask for what is missing since `position`; without one, for a snapshot."""
+
+    position: str | None = None
+
+
+class ClientHeartbeat(_Client, frozen=True, tag="heartbeat"):
+    """Say that this client lives and which version it holds; the server answers with its own."""
+
+    version: int = 0
+
+
+class CommitMessage(_Client, frozen=True, tag="commit"):
+    """Commit a change: exactly one of `patch` and `structured_data`. DM only."""
+
+    id: str | None = None
+    kind: str = DEFAULT_KIND
+    expected_version: int | None = None
+    lease: int | None = None
+    patch: list[dict[str, Any]] | UnsetType = UNSET
+    structured_data: dict[str, Any] | UnsetType = UNSET
+    meta: dict[str, Any] | None = None
+
+
+class ActivateMessage(_Client, frozen=True, tag="activate"):
+    """Seat a campaign at a table. DM only."""
+
+    campaign_id: str
+    table: str = "main"
+    id: str | None = None
+
+
+class DeactivateMessage(_Client, frozen=True, tag="deactivate"):
+    """Take the followed campaign from its table. DM only."""
+
+    id: str | None = None
+
+
+ClientMessage = (
+    Authenticate | Resync | ClientHeartbeat | CommitMessage | ActivateMessage | DeactivateMessage
+)
+
+
+class Encoded:
+    """A message in bytes, encoded once for everyone it goes to.
+
+    `wire` is room for a transport to keep its own form beside it, made once as well.
+    """
+
+    __slots__ = ("payload", "wire")
+
+    def __init__(self, message: ServerMessage) -> None:
+        self.payload: bytes = msgspec.json.encode(message)
+        self.wire: Any = None
+
+
+class Malformed(Struct, frozen=True):
+    """A frame that is no message: what to answer, the request it names if any, and whether to go.
+
+    A frame that is not JSON, or no object with a `type`, comes from a client that does not speak
+    the protocol: the socket closes. An unknown type or field may come from a newer one: it stays.
+    """
+
+    rejection: Rejection
+    id: str | None
+    fatal: bool
+
+
+def read_client_message(frame: bytes | str, limits: Limits) -> ClientMessage | Malformed:
+    """Return the message in a text frame, or what is wrong with it. Never raises."""
+    try:
+        value = decode(frame, limits)
+    except DocumentError as error:
+        refusal = {"bad_json": BadJson, "too_large": TooLarge}.get(error.code, Invalid)
+        return Malformed(refusal(str(error)), None, fatal=True)
+    if type(value) is not dict or type(value.get("type")) is not str:
+        return Malformed(Invalid("A message is an object with a type."), None, fatal=True)
+    identifier = value.get("id") if type(value.get("id")) is str else None
+    try:
+        message: ClientMessage = msgspec.convert(value, ClientMessage)
+    except msgspec.ValidationError as error:
+        return Malformed(Invalid(f"Not a message of protocol 1: {error}."), identifier, fatal=False)
+    return message
+
+
+def read_server_message(frame: bytes | str) -> ServerMessage:
+    """Return the message in a text frame from a server.
+
+    Raises:
+        msgspec.DecodeError: it is no message this release knows.
+    """
+    message: ServerMessage = msgspec.json.decode(frame, type=ServerMessage)
+    return message

@@ -1,0 +1,215 @@
+"""The server's end of a connection, as a state machine: what happened in, what to do out.
+
+A session is WAITING at an empty table, CATCHING_UP while the version its peer holds is read from
+the log, LIVE when its peer holds the head or has it under way, LAGGING while its outbox is too full
+for deltas, and CLOSED. A live session has no version of its own: the room's broadcast reaches it
+with everyone else's, which is what makes a delivery cost one write. Every step from one phase to
+another is in this file.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from msgspec import Struct
+
+from questlog.campaign.errors import Forbidden, Rejection
+from questlog.campaign.position import Position, parse_position
+from questlog.campaign.visibility import Viewer
+from questlog.document import Limits
+from questlog.sync.closing import CloseCode, closes_with
+from questlog.sync.feed import Entry, Feed
+from questlog.sync.messages import (
+    ActivateMessage,
+    Authenticate,
+    CampaignDeactivated,
+    ClientHeartbeat,
+    CommitMessage,
+    DeactivateMessage,
+    Encoded,
+    Error,
+    Malformed,
+    Mode,
+    Reason,
+    Rejected,
+    Resync,
+    ServerHeartbeat,
+    read_client_message,
+)
+
+
+class Phase(Enum):
+    """Where a session is; see the module."""
+
+    WAITING = "waiting"
+    CATCHING_UP = "catching up"
+    LIVE = "live"
+    LAGGING = "lagging"
+    CLOSED = "closed"
+
+
+class Send(Struct, frozen=True):
+    """Send this message."""
+
+    message: Encoded
+
+
+class Recall(Struct, frozen=True):
+    """Read this version of the campaign from the log, and call `recalled` with it."""
+
+    version: int
+
+
+class Execute(Struct, frozen=True):
+    """Carry out a DM's request and send its answer."""
+
+    message: CommitMessage | ActivateMessage | DeactivateMessage
+
+
+class Close(Struct, frozen=True):
+    """Close the socket."""
+
+    code: CloseCode
+    reason: str
+
+
+Effect = Send | Recall | Execute | Close
+
+
+class Session:
+    """One connection's side of the protocol on the server.
+
+    Attributes:
+        viewer: who is looking; decided by the server, never by what the peer says.
+        mode: `delta`, or `full` for peers that know no patches.
+        feed: the campaign followed, None at an empty table.
+    """
+
+    def __init__(self, viewer: Viewer, mode: Mode, limits: Limits) -> None:
+        self.viewer = viewer
+        self.mode = mode
+        self.feed: Feed | None = None
+        self.phase = Phase.WAITING
+        self._limits = limits
+        self._held: Entry | None = None
+        self._since: Position | None = None
+        self._reason: Reason = "connected"
+
+    def follow(self, feed: Feed, since: str | None, reason: Reason) -> list[Effect]:
+        """Begin to follow `feed` for a peer that claims to hold the position `since`."""
+        self.feed = feed
+        return self._catch_up(None if since is None else parse_position(since), reason)
+
+    def leave(self, now: str) -> list[Effect]:
+        """Stop following: the campaign has left the table."""
+        if self.feed is None or self.phase is Phase.CLOSED:
+            return []
+        message = CampaignDeactivated(self.feed.campaign_id, now)
+        self.feed = self._held = self._since = None
+        self.phase = Phase.WAITING
+        return [Send(Encoded(message))]
+
+    def receive(self, frame: bytes | str, now: str) -> list[Effect]:
+        """Take one text frame from the peer."""
+        if self.phase is Phase.CLOSED:
+            return []
+        message = read_client_message(frame, self._limits)
+        match message:
+            case Malformed():
+                return self._refuse(message, now)
+            case Authenticate():
+                return []
+            case Resync(position=text):
+                if self.feed is None or self.phase is Phase.LAGGING:
+                    return []
+                return self._catch_up(None if text is None else parse_position(text), "resync")
+            case ClientHeartbeat():
+                return self.heartbeat(now)
+            case _ if self.viewer.role != "dm":
+                refusal = Forbidden("Only a DM may do this.")
+                return [Send(Encoded(rejected(message.id, refusal, now)))]
+            case _:
+                return [Execute(message)]
+
+    def heartbeat(self, now: str) -> list[Effect]:
+        """Say where the followed campaign stands: at rest, and in answer to the peer's."""
+        if self.feed is None:
+            return [Send(Encoded(ServerHeartbeat(None, 0, None, now)))]
+        if self.phase is Phase.LIVE:
+            return [Send(self.feed.heartbeat(self.viewer))]
+        # What the peer should hold is on its way; naming the head would only make it ask again.
+        return []
+
+    def refuse_binary(self, now: str) -> list[Effect]:
+        """Take a binary frame: this protocol has none."""
+        return self.refuse("bad_json", "Frames are text, one JSON object each.", now)
+
+    def refuse(self, code: str, message: str, now: str) -> list[Effect]:
+        """Say why the connection cannot go on, and end it."""
+        if self.phase is Phase.CLOSED:
+            return []
+        self.phase = Phase.CLOSED
+        return [Send(Encoded(Error(code, message, now))), Close(closes_with(code), code)]
+
+    def recalled(self, version: int, entry: Entry | None) -> list[Effect]:
+        """Take the version asked for by Recall; None where the log has no such version."""
+        since = self._since
+        if self.phase is not Phase.CATCHING_UP or since is None or since.version != version:
+            # An answer to an earlier question: a newer one is under way or has been answered.
+            return []
+        return self._go_live(entry, since)
+
+    def overflowed(self) -> None:
+        """Note that the outbox is too full: the peer stays at the present head until it drains."""
+        if self.phase is Phase.LIVE and self.feed is not None:
+            self.phase = Phase.LAGGING
+            self._held = self.feed.head
+
+    def drained(self) -> list[Effect]:
+        """Bring a peer whose outbox has drained to the head, by one message."""
+        if self.phase is not Phase.LAGGING or self.feed is None or self._held is None:
+            return []
+        held, self._held = self._held, None
+        self.phase = Phase.LIVE
+        if held is self.feed.head:
+            return []
+        return [Send(self.feed.catch_up(self.viewer, held, self.mode, "lagged"))]
+
+    def closed(self) -> None:
+        """Note that the socket is gone."""
+        self.phase = Phase.CLOSED
+        self.feed = self._held = self._since = None
+
+    def _catch_up(self, since: Position | None, reason: Reason) -> list[Effect]:
+        feed = self.feed
+        assert feed is not None
+        self._reason, self._since, self._held = reason, None, None
+        if since is None or not 1 <= since.version <= feed.head.version or self.mode == "full":
+            return self._go_live(None, None)
+        entry = feed.recall(since.version)
+        if entry is None:
+            self.phase, self._since = Phase.CATCHING_UP, since
+            return [Recall(since.version)]
+        return self._go_live(entry, since)
+
+    def _go_live(self, entry: Entry | None, since: Position | None) -> list[Effect]:
+        """Send what takes the peer to the head, by delta where its position proves out."""
+        feed = self.feed
+        assert feed is not None
+        self.phase, self._since = Phase.LIVE, None
+        if entry is not None and since is not None and feed.proves(since, entry, self.viewer):
+            return [Send(feed.catch_up(self.viewer, entry, self.mode, self._reason))]
+        return [Send(feed.snapshot(self.viewer, self._reason))]
+
+    def _refuse(self, malformed: Malformed, now: str) -> list[Effect]:
+        rejection = malformed.rejection
+        if malformed.fatal:
+            return self.refuse(rejection.code, rejection.message, now)
+        if malformed.id is not None:
+            return [Send(Encoded(rejected(malformed.id, rejection, now)))]
+        return [Send(Encoded(Error(rejection.code, rejection.message, now)))]
+
+
+def rejected(identifier: str | None, rejection: Rejection, now: str) -> Rejected:
+    """Return the answer to the request `identifier` that was not carried out."""
+    return Rejected(identifier, rejection.code, rejection.message, rejection.version, now)

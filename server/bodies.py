@@ -1,0 +1,171 @@
+"""The JSON bodies of the HTTP calls, as Structs: what decodes requests also makes the OpenAPI page.
+
+Unknown members are refused: a misspelt `expected_verison` that is ignored would be a lost update.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from questlog.campaign.errors import Invalid, from_document
+from questlog.campaign.events import DEFAULT_KIND
+from questlog.campaign.visibility import Rules
+from questlog.document import DocumentError, decode
+from server.config import Config
+
+T = TypeVar("T")
+
+
+class CreateBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A new campaign: its document, its visibility rules and its title."""
+
+    structured_data: dict[str, Any]
+    visibility: Rules | None = None
+    title: str | None = None
+
+
+class CommitBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The full form of a commit: exactly one of `patch` and `structured_data`."""
+
+    id: str | None = None
+    kind: str = DEFAULT_KIND
+    expected_version: int | None = None
+    lease: int | None = None
+    patch: list[dict[str, Any]] | UnsetType = UNSET
+    structured_data: dict[str, Any] | UnsetType = UNSET
+    meta: dict[str, Any] | None = None
+
+
+class ActivateBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The table to seat a campaign at."""
+
+    table: str = "main"
+
+
+class EmptyBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing: an empty body or `{}`."""
+
+
+class Created(Struct, frozen=True):
+    """A campaign that is there now."""
+
+    campaign_id: str
+    version: int
+    position: str
+    duplicate: bool = False
+
+
+class Changed(Struct, frozen=True):
+    """What a change of the whole document or by a patch came to."""
+
+    version: int
+    position: str
+    patch: Raw
+    duplicate: bool
+
+
+class CommitAnswer(Struct, frozen=True):
+    """An event that is in the log."""
+
+    id: str
+    version: int
+    position: str
+    duplicate: bool
+
+
+class Seated(Struct, frozen=True):
+    """Where a campaign sits after an activation or deactivation; `table` null: nowhere."""
+
+    campaign_id: str
+    version: int
+    position: str
+    table: str | None
+    duplicate: bool
+
+
+class CampaignSummary(Struct, frozen=True):
+    """What a list of campaigns says of one."""
+
+    campaign_id: str
+    title: str | None
+    version: int
+    position: str
+    table: str | None
+    created_at: str
+    last_at: str
+
+
+class CampaignList(Struct, frozen=True):
+    """Every campaign the caller may know of."""
+
+    campaigns: list[CampaignSummary]
+
+
+class StateAnswer(Struct, frozen=True):
+    """A view of a campaign's document at a version."""
+
+    campaign_id: str
+    version: int
+    position: str
+    structured_data: dict[str, Any]
+
+
+class EventAnswer(Struct, frozen=True):
+    """Events of a campaign in order, and the version of its head."""
+
+    events: list[Any]
+    head: int
+
+
+async def read_json(request: web.Request, config: Config) -> Any:
+    """Return the request's body as a JSON value; None for an empty body.
+
+    Raises:
+        Rejection: `too_large`, `bad_json` or `invalid` (nested too deep).
+    """
+    body = await request.read()
+    if not body:
+        return None
+    try:
+        return decode(body, config.message_limits())
+    except DocumentError as error:
+        raise from_document(error) from error
+
+
+def convert(value: Any, kind: type[T]) -> T:
+    """Return `value` as a Struct.
+
+    Raises:
+        Invalid: a member is missing, unknown or of a wrong type; says which.
+    """
+    try:
+        return msgspec.convert({} if value is None else value, kind)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The body is not as it should be: {error}.") from error
+
+
+def require_object(value: Any) -> dict[str, Any]:
+    """Return `value` if it is a JSON object.
+
+    Raises:
+        Invalid: it is something else.
+    """
+    if type(value) is not dict:
+        raise Invalid("A campaign's document is a JSON object.")
+    return value
+
+
+def answer(body: Struct, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Return `body` as a JSON response that no cache keeps without asking."""
+    response = web.Response(
+        body=msgspec.json.encode(body),
+        status=status,
+        content_type="application/json",
+        headers=headers,
+    )
+    response.headers.setdefault("Cache-Control", "no-cache")
+    return response

@@ -1,0 +1,99 @@
+"""What a request says of its caller and of what it is based on.
+
+On an open server every HTTP caller is DM, and a player's `player_id` is believed.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from questlog.campaign.errors import Invalid
+from questlog.campaign.events import Actor
+from questlog.campaign.ids import check_event_id, check_name
+from questlog.campaign.position import parse_position
+from questlog.campaign.visibility import Viewer
+from questlog.sync.feed import DM
+from questlog.sync.messages import Mode
+from server.registry import Seat
+
+NEVER = 0
+
+
+def actor_of(_request: web.Request) -> Actor:
+    """Return whom the log names for what this request commits."""
+    return Actor(DM.member, DM.role)
+
+
+def viewer_named(text: str) -> Viewer:
+    """Return the viewer that `dm`, `player`, `player:mira` or `spectator` names.
+
+    Raises:
+        Invalid: it names none.
+    """
+    role, colon, player_id = text.partition(":")
+    if role == "player":
+        return Viewer("player", check_name(player_id, "player id") if colon else None)
+    if role == "dm" and not colon:
+        return DM
+    if role == "spectator" and not colon:
+        return Viewer("spectator")
+    raise Invalid("A viewer is dm, player, player:ID or spectator.")
+
+
+def mode_of(request: web.Request) -> Mode:
+    """Return the form of updates a socket asks for.
+
+    Raises:
+        Invalid: it is neither `delta` nor `full`.
+    """
+    mode = request.query.get("mode", "delta")
+    if mode == "delta":
+        return "delta"
+    if mode == "full":
+        return "full"
+    raise Invalid("mode is delta or full.")
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """Return the id this request is known by, None where it gives none.
+
+    Raises:
+        Invalid: it is no id.
+    """
+    key = request.headers.get("Idempotency-Key")
+    return None if key is None else check_event_id(key)
+
+
+def condition(request: web.Request, seat: Seat) -> int | None:
+    """Return the version `If-Match` asks for; NEVER where its position does not prove out.
+
+    A condition that cannot hold still goes to the log, where a retry is known by its id first.
+
+    Raises:
+        Invalid: it is neither a version nor a position.
+    """
+    text = request.headers.get("If-Match")
+    if text is None or text.strip() == "*":
+        return None
+    position = parse_position(text.strip().strip('"'))
+    if position is None:
+        raise Invalid("If-Match is a version or a position.")
+    if position.proof is None:
+        return position.version
+    head = seat.live.feed.head
+    holds = position.version == head.version and seat.live.feed.proves(position, head, DM)
+    return position.version if holds else NEVER
+
+
+def whole_number(request: web.Request, name: str, default: int) -> int:
+    """Return a query parameter that is a whole number from 0.
+
+    Raises:
+        Invalid: it is something else.
+    """
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise Invalid(f"{name} is a whole number.")
+    return int(text)

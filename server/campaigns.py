@@ -1,0 +1,153 @@
+"""HTTP: campaigns, their log, their rules and their seats."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from eventstore.port import Summary
+from questlog.campaign.commands import Commit, Create, Request, SetVisibility
+from questlog.campaign.errors import Invalid, UnknownCampaign
+from questlog.campaign.ids import check_name
+from questlog.campaign.visibility import Rules, Viewer
+from questlog.sync.feed import DM
+from server.bodies import (
+    ActivateBody,
+    CampaignList,
+    CampaignSummary,
+    CommitAnswer,
+    CommitBody,
+    CreateBody,
+    Created,
+    EmptyBody,
+    EventAnswer,
+    Seated,
+    answer,
+    convert,
+    read_json,
+)
+from server.callers import actor_of, condition, idempotency_key, whole_number
+from server.live import Done
+from server.services import Services, services_of
+
+MAX_EVENTS = 1000
+DEFAULT_EVENTS = 100
+
+
+async def create(request: web.Request) -> web.Response:
+    """PUT /api/campaigns/{id}"""
+    services = services_of(request)
+    campaign_id = check_name(request.match_info["id"], "campaign id")
+    body = convert(await read_json(request, services.config), CreateBody)
+    command = Create(body.structured_data, body.visibility, body.title)
+    done = await services.registry.create(
+        campaign_id, Request(actor_of(request), command, idempotency_key(request))
+    )
+    position = services.position(done.version, done.hash, DM)
+    created = Created(campaign_id, done.version, position, done.duplicate)
+    return answer(created, 200 if done.duplicate else 201)
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """GET /api/campaigns"""
+    services = services_of(request)
+    found = await services.store.campaigns()
+    return answer(CampaignList([_summary(services, summary, DM) for summary in found]))
+
+
+async def describe(request: web.Request) -> web.Response:
+    """GET /api/campaigns/{id}"""
+    services = services_of(request)
+    summary = await services.store.summary(request.match_info["id"])
+    if summary is None:
+        raise UnknownCampaign
+    return answer(_summary(services, summary, DM))
+
+
+async def commit(request: web.Request) -> web.Response:
+    """POST /api/campaigns/{id}/events"""
+    services = services_of(request)
+    seat = await services.registry.find(request.match_info["id"])
+    body = convert(await read_json(request, services.config), CommitBody)
+    key = idempotency_key(request)
+    if key is not None and body.id is not None and key != body.id:
+        raise Invalid("The Idempotency-Key and the body's id differ.")
+    command = Commit(
+        patch=body.patch,
+        structured_data=body.structured_data,
+        kind=body.kind,
+        meta=body.meta,
+        expected_version=body.expected_version,
+        lease=body.lease,
+        if_match=condition(request, seat),
+    )
+    done = await seat.live.submit(Request(actor_of(request), command, body.id or key))
+    position = services.position(done.version, done.hash, DM)
+    reply = CommitAnswer(done.id, done.version, position, done.duplicate)
+    return answer(reply, 200 if done.duplicate else 201)
+
+
+async def events(request: web.Request) -> web.Response:
+    """GET /api/campaigns/{id}/events"""
+    services = services_of(request)
+    campaign_id = request.match_info["id"]
+    after = whole_number(request, "after", 0)
+    limit = whole_number(request, "limit", DEFAULT_EVENTS)
+    if not 1 <= limit <= MAX_EVENTS:
+        raise Invalid(f"limit is 1 to {MAX_EVENTS}.")
+    head = await services.store.head(campaign_id)
+    if head is None:
+        raise UnknownCampaign
+    found = await services.store.read(
+        campaign_id, after=after, until=head.version, limit=limit, kind=request.query.get("kind")
+    )
+    return answer(EventAnswer(list(found), head.version))
+
+
+async def set_visibility(request: web.Request) -> web.Response:
+    """PUT /api/campaigns/{id}/visibility"""
+    services = services_of(request)
+    seat = await services.registry.find(request.match_info["id"])
+    rules = convert(await read_json(request, services.config), Rules)
+    command = SetVisibility(rules, condition(request, seat))
+    done = await seat.live.submit(Request(actor_of(request), command, idempotency_key(request)))
+    position = services.position(done.version, done.hash, DM)
+    return answer(CommitAnswer(done.id, done.version, position, done.duplicate))
+
+
+async def activate(request: web.Request) -> web.Response:
+    """POST /api/campaigns/{id}/activate"""
+    services = services_of(request)
+    body = convert(await read_json(request, services.config), ActivateBody)
+    campaign_id = request.match_info["id"]
+    done = await services.tables.activate(
+        campaign_id, body.table, actor_of(request), idempotency_key(request)
+    )
+    return _seated(services, campaign_id, done, body.table)
+
+
+async def deactivate(request: web.Request) -> web.Response:
+    """POST /api/campaigns/{id}/deactivate"""
+    services = services_of(request)
+    convert(await read_json(request, services.config), EmptyBody)
+    campaign_id = request.match_info["id"]
+    done = await services.tables.deactivate(
+        campaign_id, actor_of(request), idempotency_key(request)
+    )
+    return _seated(services, campaign_id, done, None)
+
+
+def _seated(services: Services, campaign_id: str, done: Done, table: str | None) -> web.Response:
+    position = services.position(done.version, done.hash, DM)
+    return answer(Seated(campaign_id, done.version, position, table, done.duplicate))
+
+
+def _summary(services: Services, summary: Summary, viewer: Viewer) -> CampaignSummary:
+    return CampaignSummary(
+        summary.campaign_id,
+        summary.title,
+        summary.version,
+        services.position(summary.version, summary.hash, viewer),
+        summary.table,
+        summary.created_at,
+        summary.last_at,
+    )

@@ -1,0 +1,125 @@
+"""One socket: its session, the single write path to its transport, and what it still owes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import WSCloseCode, web
+
+from questlog.sync.closing import CloseCode
+from questlog.sync.messages import Encoded, Error
+from questlog.sync.session import Session
+from server.frames import frames_of
+
+PING = b"\x89\x00"
+CLOSE_GRACE = 5.0
+
+
+class Socket(web.WebSocketResponse):
+    """aiohttp's WebSocket, closing with the contract's codes where aiohttp finds the fault."""
+
+    refused: Encoded | None = None
+
+    def __init__(self, max_message: int, now: Any, protocols: tuple[str, ...]) -> None:
+        # Compression is negotiated here and done in `frames`: nothing but control frames is ever
+        # sent through aiohttp's writer, so the order of frames is the order of our writes.
+        super().__init__(
+            protocols=protocols,
+            compress=True,
+            autoping=False,
+            max_msg_size=max_message,
+            timeout=CLOSE_GRACE,
+        )
+        self._clock_text = now
+
+    async def close(
+        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        """Close, saying `too_large` or `bad_json` first where that is what aiohttp found."""
+        if code == WSCloseCode.MESSAGE_TOO_BIG:
+            code = self._say("too_large", "The message is over the limit.", CloseCode.TOO_LARGE)
+        elif code == WSCloseCode.INVALID_TEXT:
+            code = self._say("bad_json", "The frame is not UTF-8.", CloseCode.BAD_MESSAGE)
+        return await super().close(code=code, message=message, drain=drain)
+
+    def _say(self, error: str, sentence: str, code: CloseCode) -> CloseCode:
+        request = self._req
+        if request is not None and request.transport is not None and not self.closed:
+            encoded = Encoded(Error(error, sentence, self._clock_text()))
+            request.transport.write(frames_of(encoded).plain)
+        return code
+
+
+class Connection:
+    """A connected peer.
+
+    Attributes:
+        session: the protocol's state for this peer.
+        deflate: whether the peer takes deflated frames.
+        heard: when the last frame came, on the monotonic clock.
+        sent: when the last heartbeat went, on the same clock.
+        table: the table followed, None where a campaign is.
+    """
+
+    __slots__ = (
+        "_closing",
+        "audience",
+        "buffered",
+        "deflate",
+        "heard",
+        "pipelined",
+        "room",
+        "sent",
+        "session",
+        "socket",
+        "table",
+        "transport",
+        "write",
+    )
+
+    def __init__(
+        self, socket: Socket, transport: asyncio.Transport, session: Session, now: float
+    ) -> None:
+        self.socket = socket
+        self.transport = transport
+        self.session = session
+        self.deflate = socket.compress == 15
+        self.heard = self.sent = now
+        self.table: Any = None
+        self.room: Any = None
+        self.audience: Any = None
+        self.pipelined = 0
+        self.write = transport.write
+        self.buffered = transport.get_write_buffer_size
+        self._closing = False
+
+    @property
+    def closing(self) -> bool:
+        """Whether a close has been sent or is about to be."""
+        return self._closing or self.socket.closed
+
+    def send(self, message: Encoded) -> None:
+        """Write `message` to the transport; returns at once, whatever the peer does."""
+        if not self._closing and not self.transport.is_closing():
+            self.write(frames_of(message).for_peer(self.deflate))
+
+    def ping(self) -> None:
+        """Ask for a pong: any frame shows that the peer lives."""
+        if not self._closing and not self.transport.is_closing():
+            self.write(PING)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send a close and wait a little for its answer; then let the transport go."""
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            async with asyncio.timeout(CLOSE_GRACE + 1):
+                await self.socket.close(code=code, message=reason.encode(), drain=False)
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            if self.transport.get_write_buffer_size():
+                # A peer that does not read would hold its backlog until TCP gives up.
+                self.transport.abort()

@@ -1,0 +1,212 @@
+"""The hub: sockets as they come, what their sessions want done, and the clock that watches them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import WSMsgType
+from aiohttp.abc import AbstractStreamWriter
+
+from eventstore.errors import StoreError
+from questlog.campaign.errors import Rejection, StoreUnavailable
+from questlog.campaign.evolve import DamagedLogError
+from questlog.sync.closing import CloseCode
+from questlog.sync.messages import Reason
+from questlog.sync.session import Close, Effect, Execute, Phase, Recall, Send
+from server.background import Background
+from server.clock import Clock, rfc3339
+from server.config import Config
+from server.connection import Connection
+from server.registry import Registry, Seat
+from server.requests import Requests
+from server.tables import Tables
+
+TICKS_PER_HEARTBEAT = 4
+
+
+class Hub:
+    """Every connection, and the carrying out of its session's effects."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        registry: Registry,
+        tables: Tables,
+        background: Background,
+        secret: bytes,
+        log: Any,
+    ) -> None:
+        self.connections: dict[Connection, AbstractStreamWriter] = {}
+        self._config = config
+        self._clock = clock
+        self._registry = registry
+        self._tables = tables
+        self._background = background
+        self._log = log
+        self._requests = Requests(tables, registry, background, self.now, secret)
+        registry.on_overflow = self._overflowed
+        tables.follow = self.follow
+        tables.leave = self.leave
+
+    def now(self) -> str:
+        """Return the time as messages give it."""
+        return rfc3339(self._clock.now_ms())
+
+    async def serve(
+        self,
+        connection: Connection,
+        writer: AbstractStreamWriter,
+        campaign_id: str | None,
+        table: str,
+        since: str | None,
+    ) -> None:
+        """Serve a connection from its handshake to its end."""
+        self.connections[connection] = writer
+        try:
+            if campaign_id is None:
+                await self._tables.join(table, connection, since)
+            else:
+                self.follow(connection, await self._registry.find(campaign_id), since, "connected")
+            await self._read(connection)
+        except Rejection as refusal:
+            await self.turn_away(connection, refusal)
+        except (StoreError, DamagedLogError) as error:
+            self._log.error("store unavailable", code=error.code, error=str(error))
+            await self.turn_away(connection, StoreUnavailable("The log cannot be read now."))
+        finally:
+            self._forget(connection)
+
+    def follow(self, connection: Connection, seat: Seat, since: str | None, reason: Reason) -> None:
+        """Make a connection follow a campaign, and bring its peer to the head."""
+        if connection.room is not None:
+            connection.room.leave(connection)
+        seat.room.enter(connection)
+        self.perform(connection, connection.session.follow(seat.live.feed, since, reason))
+
+    def leave(self, connection: Connection) -> None:
+        """Take a connection out of the campaign it follows: its table is empty now."""
+        if connection.room is not None:
+            connection.room.leave(connection)
+        self.perform(connection, connection.session.leave(self.now()))
+
+    def perform(self, connection: Connection, effects: list[Effect]) -> None:
+        """Do what a session wants done, in order, without waiting for any of it."""
+        for effect in effects:
+            match effect:
+                case Send(message=message):
+                    connection.send(message)
+                case Recall(version=version):
+                    self._background.spawn(self._recall(connection, version))
+                case Execute(message=message):
+                    self._requests.execute(connection, message)
+                case Close(code=code, reason=reason):
+                    self._background.spawn(connection.close(code, reason))
+        if connection.room is not None:
+            connection.room.settle(connection)
+
+    async def drain_requests(self) -> None:
+        """Wait until every commit accepted so far has been answered."""
+        while any(seat.live.busy for seat in self._registry.seats()):
+            await asyncio.gather(*(seat.live.settled() for seat in self._registry.seats()))
+
+    async def stop(self) -> None:
+        """Close every socket with 1012: the server is going, and will be back."""
+        closing = [
+            connection.close(CloseCode.RESTARTING, "restarting")
+            for connection in list(self.connections)
+        ]
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    async def watch(self) -> None:
+        """Send heartbeats at rest, close who is silent, and sweep what is idle, forever."""
+        while True:
+            await asyncio.sleep(self._config.heartbeat / TICKS_PER_HEARTBEAT)
+            now = self._clock.monotonic()
+            for connection in list(self.connections):
+                self._check(connection, now)
+            self._registry.sweep()
+            self._tables.sweep()
+
+    async def _read(self, connection: Connection) -> None:
+        """Take frames until the socket ends. Any frame shows that the peer lives."""
+        socket, session = connection.socket, connection.session
+        while not connection.closing:
+            message = await socket.receive()
+            connection.heard = self._clock.monotonic()
+            if message.type is WSMsgType.TEXT:
+                self.perform(connection, session.receive(message.data, self.now()))
+                if connection.pipelined >= self._config.max_pipelined:
+                    await self._requests.answered(connection)
+            elif message.type is WSMsgType.BINARY:
+                self.perform(connection, session.refuse_binary(self.now()))
+            elif message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+            elif message.type is not WSMsgType.PONG:
+                return
+
+    async def turn_away(self, connection: Connection, refusal: Rejection) -> None:
+        """Say why a connection cannot be served, and close it."""
+        for effect in connection.session.refuse(refusal.code, refusal.message, self.now()):
+            if isinstance(effect, Close):
+                await connection.close(effect.code, effect.reason)
+            else:
+                self.perform(connection, [effect])
+
+    def _forget(self, connection: Connection) -> None:
+        del self.connections[connection]
+        self._tables.part(connection)
+        if connection.room is not None:
+            connection.room.leave(connection)
+        connection.session.closed()
+
+    async def _recall(self, connection: Connection, version: int) -> None:
+        """Read the version a peer holds from the log, and bring the peer on from there."""
+        feed = connection.session.feed
+        if feed is None:
+            return
+        try:
+            seat = await self._registry.find(feed.campaign_id)
+            entry = await seat.live.recall(version)
+        except (Rejection, StoreError, DamagedLogError) as error:
+            # A version that cannot be read is answered as one that is not there: by a snapshot.
+            self._log.warning("recall failed", version=version, code=error.code)
+            entry = None
+        if connection.session.feed is feed:
+            self.perform(connection, connection.session.recalled(version, entry))
+
+    def _overflowed(self, connection: Connection) -> None:
+        self._background.spawn(self._await_drain(connection))
+
+    async def _await_drain(self, connection: Connection) -> None:
+        """Bring a slow peer to the head once its outbox has drained; close it if it never does."""
+        writer = self.connections.get(connection)
+        if writer is None:
+            return
+        try:
+            async with asyncio.timeout(self._config.slow_timeout):
+                await writer.drain()
+        except TimeoutError:
+            self._log.info("too slow", remote=str(connection.socket.get_extra_info("peername")))
+            await connection.close(CloseCode.TOO_SLOW, "too slow")
+            return
+        except ConnectionError:
+            return
+        connection.heard = self._clock.monotonic()
+        self.perform(connection, connection.session.drained())
+
+    def _check(self, connection: Connection, now: float) -> None:
+        session, config = connection.session, self._config
+        if connection.closing or session.phase is Phase.LAGGING:
+            # A slow peer has not been asked yet: pings wait behind its backlog.
+            return
+        if now - connection.heard > config.silence_timeout:
+            self._background.spawn(connection.close(CloseCode.SILENT, "silent too long"))
+        elif now - connection.sent >= config.heartbeat:
+            connection.sent = now
+            connection.ping()
+            room = connection.room
+            quiet = room is None or now - room.quiet_since >= config.heartbeat
+            if quiet and session.phase is not Phase.CATCHING_UP:
+                self.perform(connection, session.heartbeat(self.now()))

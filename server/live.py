@@ -1,0 +1,349 @@
+"""A live campaign: one writer, decided in memory, published when durable.
+
+Two heads. The *accepted* one is what the next commit is decided against; the feed's is what is on
+disk and what everyone sees. Commits are queued in the order they were decided, appended in batches,
+and answered in order, rejections too: a rejection may rest on a commit that is not durable yet.
+
+What can go wrong, and what is done:
+- An append turns out a duplicate, or another server was faster: what was decided after it is
+  decided again, in order, against what the log really holds.
+- The disk is full or fails: everything undecided is answered `store_unavailable`; the log is read
+  again to learn what did get in; a retry with the same id finds out.
+- A caller goes away: its commit stays. The log does not care who is listening.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict, deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from msgspec import Struct
+
+from eventstore import policy
+from eventstore.errors import OutcomeUnknownError, StoreError
+from eventstore.port import Appended, Conflict, EventStore, Loaded, Outcome
+from questlog.campaign.commands import Request, digest
+from questlog.campaign.decide import Decision, Minted, decide
+from questlog.campaign.errors import IdReused, Rejection, StoreUnavailable
+from questlog.campaign.events import Event, EventHeader, NewEvent
+from questlog.campaign.evolve import Step, fold
+from questlog.campaign.ids import uuid7
+from questlog.campaign.state import CampaignState
+from questlog.document import Limits
+from questlog.sync.feed import Entry, Feed
+from server.clock import Clock, rfc3339
+
+MAX_BATCH = 256
+CATCH_UP_CHUNK = 500
+RECALLED = 4
+
+Advance = tuple[CampaignState, str, EventHeader, int]
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+Published = Callable[[Entry], None]
+
+
+class Done(Struct, frozen=True):
+    """A request that was carried out, or found to be done already.
+
+    Attributes:
+        id: the event's id, the server's own where the caller gave none; "" where none was needed.
+        version, hash: the version the answer speaks of, durable, and its chain hash.
+        patch: the event's patch, as JSON text.
+    """
+
+    id: str
+    version: int
+    hash: str
+    patch: str
+    duplicate: bool = False
+
+
+class _Pending:
+    """A request on its way: decided one way or the other, not yet answered."""
+
+    __slots__ = ("decision", "future", "rejection", "request")
+
+    def __init__(self, request: Request, future: asyncio.Future[Done]) -> None:
+        self.request = request
+        self.future = future
+        self.decision: Decision | None = None
+        self.rejection: Rejection | None = None
+
+    @property
+    def event(self) -> NewEvent | None:
+        return None if self.decision is None else self.decision.event
+
+    def answer(self, answer: Done | Rejection) -> None:
+        if self.future.done():
+            return
+        if isinstance(answer, Rejection):
+            self.future.set_exception(answer)
+        else:
+            self.future.set_result(answer)
+
+
+class LiveCampaign:
+    """A campaign in memory.
+
+    Args:
+        loaded: what the log holds; None for a campaign about to be created.
+        spawn: runs a coroutine to its end under the server's supervision.
+    """
+
+    def __init__(
+        self,
+        campaign_id: str,
+        loaded: Loaded | None,
+        store: EventStore,
+        clock: Clock,
+        limits: Limits,
+        spawn: Spawn,
+        log: Any,
+    ) -> None:
+        state = CampaignState(campaign_id=campaign_id) if loaded is None else loaded.state
+        self.feed = Feed(state, "" if loaded is None else loaded.hash, store.secret, self._now)
+        self.on_published: Published | None = None
+        self._accepted = state
+        self._weight = 0 if loaded is None else loaded.weight
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._spawn = spawn
+        self._log = log
+        self._recalling: dict[int, asyncio.Future[Entry | None]] = {}
+        self._recalled: OrderedDict[int, Entry] = OrderedDict()
+        self._queue: deque[_Pending] = deque()
+        self._pumping = False
+        self._rest: asyncio.Future[None] | None = None
+
+    @property
+    def campaign_id(self) -> str:
+        """The campaign's id."""
+        return self.feed.campaign_id
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is in flight."""
+        return self._pumping
+
+    @property
+    def state(self) -> CampaignState:
+        """The campaign as of its durable head."""
+        return self.feed.head.state
+
+    def submit(self, request: Request) -> asyncio.Future[Done]:
+        """Decide `request` and return the future of its answer: Done, or a Rejection raised.
+
+        The answer comes once the version it names is durable, and after the answers to all that
+        was submitted before. Cancelling the future does not take the request back.
+        """
+        pending = _Pending(request, asyncio.get_running_loop().create_future())
+        self._decide(pending)
+        self._queue.append(pending)
+        if not self._pumping:
+            self._pumping = True
+            self._spawn(self._pump())
+        return pending.future
+
+    async def settled(self) -> None:
+        """Wait until nothing is in flight."""
+        if self._pumping:
+            if self._rest is None:
+                self._rest = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._rest)
+
+    async def recall(self, version: int) -> Entry | None:
+        """Return a version from memory or the log, None where there is none.
+
+        However many ask for a version at once, the log is read once; the last few read are kept,
+        because after a restart a whole table comes back from the same place.
+        """
+        entry = self.feed.recall(version) or self._recalled.get(version)
+        if entry is not None:
+            return entry
+        reading = self._recalling.get(version)
+        if reading is None:
+            reading = self._recalling[version] = asyncio.get_running_loop().create_future()
+            self._spawn(self._read(version, reading))
+        return await asyncio.shield(reading)
+
+    async def _read(self, version: int, reading: asyncio.Future[Entry | None]) -> None:
+        entry = None
+        try:
+            loaded = await self._store.load(self.campaign_id, at=version)
+            if loaded is not None:
+                entry = self._recalled[version] = self.feed.entry(loaded.state, loaded.hash)
+                if len(self._recalled) > RECALLED:
+                    self._recalled.popitem(last=False)
+        finally:
+            del self._recalling[version]
+            reading.set_result(entry)
+
+    def _now(self) -> str:
+        return rfc3339(self._clock.now_ms())
+
+    def _decide(self, pending: _Pending) -> None:
+        """Decide against the accepted head, and move it."""
+        now = self._clock.now_ms()
+        identifier = pending.request.id or uuid7(now, os.urandom(10))
+        minted = Minted(rfc3339(now), identifier)
+        pending.decision = pending.rejection = None
+        try:
+            decision = decide(self._accepted, pending.request, minted, self._limits)
+        except Rejection as rejection:
+            pending.rejection = rejection
+            return
+        pending.decision = decision
+        self._accepted = decision.state
+
+    async def _pump(self) -> None:
+        """Append what is queued until nothing is; one at a time runs."""
+        try:
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+                try:
+                    await self._append(batch)
+                except StoreError as error:
+                    await self._fail(batch, error)
+                except Exception as error:
+                    # A fault of ours: callers are told the truth, and the campaign goes on.
+                    self._log.exception("append failed", campaign_id=self.campaign_id)
+                    await self._fail(batch, OutcomeUnknownError(f"{type(error).__name__}."))
+        finally:
+            self._pumping = False
+            if self._rest is not None:
+                self._rest.set_result(None)
+                self._rest = None
+
+    async def _append(self, batch: list[_Pending]) -> None:
+        """Append a batch's events, publish them, and answer everyone in it, in order."""
+        events = [pending.event for pending in batch if pending.event is not None]
+        outcomes = await self._store.append(self.campaign_id, events) if events else []
+        answers: list[tuple[_Pending, Done | Rejection]] = []
+        advance: list[Advance] = []
+        again: list[_Pending] = []
+        head = (self.state.version, self.feed.head.hash)
+        conflicted = False
+        remaining = iter(outcomes)
+        for pending in batch:
+            outcome = None if pending.event is None else next(remaining)
+            if again or isinstance(outcome, Conflict):
+                conflicted = conflicted or not again
+                again.append(pending)
+            elif isinstance(outcome, Appended):
+                advance.append(_advance(pending, outcome))
+                head = (outcome.version, outcome.hash)
+                answers.append((pending, _done(pending, outcome.version, outcome.hash)))
+            elif pending.decision is not None and outcome is None:
+                answers.append((pending, _done(pending, *head)))
+            else:
+                answers.append((pending, await self._settle(pending, outcome)))
+                if outcome is not None:
+                    # Nothing was written where one event was expected: start over after it.
+                    again.extend(batch[batch.index(pending) + 1 :])
+                    break
+        self._publish(advance)
+        if conflicted:
+            await self._follow_log()
+        for pending, answer in answers:
+            pending.answer(answer)
+        if any(not isinstance(outcome, Appended) for outcome in outcomes):
+            self._redecide(again)
+
+    def _redecide(self, again: list[_Pending]) -> None:
+        """Decide `again` and everything queued behind it once more, against the durable head."""
+        self._accepted = self.state
+        self._queue.extendleft(reversed(again))
+        for pending in self._queue:
+            self._decide(pending)
+
+    async def _settle(self, pending: _Pending, outcome: Outcome | None) -> Done | Rejection:
+        """Return the answer to a request that was found in the log, or could not be decided.
+
+        A retry is a duplicate whatever has become of the document since, so a rejected request
+        that has an id is looked for before it is told no.
+        """
+        rejection = pending.rejection or IdReused(version=self.state.version)
+        if pending.request.id is None:
+            return rejection
+        actor = pending.request.actor
+        event = await self._store.find(self.campaign_id, actor, pending.request.id)
+        if event is None:
+            return rejection
+        if event.request != digest(pending.request.command):
+            return IdReused(version=event.version)
+        return Done(event.id, event.version, event.hash, bytes(event.patch).decode(), True)
+
+    def _publish(self, advance: list[Advance]) -> None:
+        """Move the durable head and tell everyone who follows, in one tick."""
+        if not advance:
+            return
+        before = self.feed.advance(advance)
+        if self.on_published is not None:
+            self.on_published(before)
+        self._weight += sum(policy.weight(size) for *_, size in advance)
+        if policy.snapshot_due(self._weight, self.state.size):
+            self._weight = 0
+            self._spawn(self._save_snapshot(self.state, self.feed.head.hash))
+
+    async def _save_snapshot(self, state: CampaignState, chain_hash: str) -> None:
+        try:
+            await self._store.save_snapshot(state, chain_hash)
+        except StoreError:
+            # A snapshot is disposable; the next one will do.
+            return
+
+    async def _follow_log(self) -> None:
+        """Read on from the durable head what others have appended, and publish it."""
+        while True:
+            events = await self._store.read(
+                self.campaign_id, after=self.state.version, limit=CATCH_UP_CHUNK
+            )
+            state = self.state
+            advance: list[Advance] = []
+            for event in events:
+                step = Step(event.version, event.at, event.operations(), event.fact())
+                state = fold(state, [step])
+                advance.append((state, event.hash, header_of(event), len(bytes(event.patch))))
+            self._publish(advance)
+            if len(events) < CATCH_UP_CHUNK:
+                return
+
+    async def _fail(self, batch: list[_Pending], error: StoreError) -> None:
+        """Answer everything in flight, and learn from the log what did get in."""
+        behind = list(self._queue)
+        self._queue.clear()
+        try:
+            await self._follow_log()
+        except Exception:
+            # The log cannot be read either; the next commit's conflict will lead back to it.
+            self._log.exception("log not readable", campaign_id=self.campaign_id)
+        self._accepted = self.state
+        queued = list(self._queue)
+        for pending in batch + behind:
+            pending.answer(StoreUnavailable(error.message, version=self.state.version))
+        for pending in queued:
+            self._decide(pending)
+
+
+def _advance(pending: _Pending, outcome: Appended) -> Advance:
+    event, decision = pending.event, pending.decision
+    assert event is not None
+    assert decision is not None
+    header = EventHeader(outcome.version, event.id, event.kind, event.actor, event.at)
+    return decision.state, outcome.hash, header, len(event.patch)
+
+
+def _done(pending: _Pending, version: int, chain_hash: str) -> Done:
+    event = pending.event
+    if event is None:
+        return Done(pending.request.id or "", version, chain_hash, "[]")
+    return Done(event.id, version, chain_hash, event.patch)
+
+
+def header_of(event: Event) -> EventHeader:
+    """Return what a `campaign_updated` tells of a logged event."""
+    return EventHeader(event.version, event.id, event.kind, event.actor, event.at)

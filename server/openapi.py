@@ -1,0 +1,82 @@
+"""The OpenAPI 3.1 description, made from the Structs that decode the requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from server.problems import STATUSES, Problem
+
+if TYPE_CHECKING:
+    from server.routes import Route
+
+REF = "#/components/schemas/{name}"
+
+
+def describe(routes: Sequence[Route]) -> dict[str, Any]:
+    """Return the description of `routes` as an OpenAPI 3.1 document."""
+    kinds = {kind for route in routes for kind in (route.request, route.response)} - {None}
+    ordered = [*sorted(kinds, key=str), Problem]
+    schemas, components = msgspec.json.schema_components(ordered, ref_template=REF)
+    schema_of = dict(zip(map(str, ordered), schemas, strict=True))
+    paths: dict[str, Any] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Questlog",
+            "version": metadata.version("questlog"),
+            "description": "Event-sourced campaign state: commits in, live deltas out.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+    for place, described in (("query", route.query), ("header", route.headers)):
+        parameters += [
+            {"name": name, "in": place, "description": text, "schema": {"type": "string"}}
+            for name, text in described.items()
+        ]
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": route.handler.__module__.rpartition(".")[2] + "_" + route.handler.__name__,
+        "parameters": parameters,
+        "responses": _responses(route, schema_of),
+    }
+    if route.request is not None:
+        schema = schema_of[str(route.request)]
+        operation["requestBody"] = {"content": {media: {"schema": schema} for media in route.media}}
+    return operation
+
+
+def _responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"schema": schema_of[str(route.response)]}}
+    responses: dict[str, Any] = {
+        str(route.status): {"description": HTTPStatus(route.status).phrase, "content": content}
+    }
+    if route.status == HTTPStatus.CREATED:
+        responses["200"] = {"description": "It was done before: a duplicate.", "content": content}
+    refusals: dict[int, list[str]] = {}
+    for code in (*route.codes, "forbidden", "store_unavailable"):
+        refusals.setdefault(STATUSES[code], []).append(code)
+    if "If-Match" in route.headers:
+        refusals[412] = ["version_conflict"]
+    for status, codes in sorted(refusals.items()):
+        responses[str(status)] = {
+            "description": f"Refused: {', '.join(codes)}.",
+            "content": {"application/problem+json": {"schema": schema_of[str(Problem)]}},
+        }
+    return responses

@@ -1,0 +1,26 @@
+"""HTTP: whether the server lives, and whether it can do its work."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from msgspec import Struct
+
+from server.bodies import answer
+from server.services import services_of
+
+
+class Health(Struct, frozen=True):
+    """What a probe is told."""
+
+    status: str
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    """GET /healthz"""
+    return answer(Health("alive"))
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """GET /readyz"""
+    await services_of(request).store.check_writable()
+    return answer(Health("ready"))

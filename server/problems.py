@@ -1,0 +1,119 @@
+"""Errors over HTTP: RFC 9457 problem documents with the contract's codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from msgspec import UNSET, Struct, UnsetType
+
+from eventstore.errors import StoreError
+from questlog.campaign.errors import (
+    Invalid,
+    PreconditionFailed,
+    Rejection,
+    StoreUnavailable,
+    TooLarge,
+)
+from questlog.campaign.evolve import DamagedLogError
+
+STATUSES: Mapping[str, int] = {
+    "bad_json": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "unknown_campaign": 404,
+    "unknown_version": 404,
+    "version_conflict": 409,
+    "id_reused": 409,
+    "lease_lost": 409,
+    "campaign_exists": 409,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "invalid": 422,
+    "patch_failed": 422,
+    "rate_limited": 429,
+    "store_unavailable": 503,
+}
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """An error, as `application/problem+json`.
+
+    Attributes:
+        version: on a conflict, the version the campaign is at.
+    """
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    version: int | UnsetType | None = UNSET
+
+
+def problem(rejection: Rejection, status: int | None = None) -> web.Response:
+    """Return the response that says why a request was refused."""
+    if status is None:
+        precondition = isinstance(rejection, PreconditionFailed)
+        status = 412 if precondition else STATUSES[rejection.code]
+    body = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=rejection.code,
+        detail=rejection.message,
+        version=UNSET if rejection.version is None else rejection.version,
+    )
+    return web.Response(
+        body=msgspec.json.encode(body), status=status, content_type="application/problem+json"
+    )
+
+
+def from_http(error: web.HTTPException) -> web.Response:
+    """Return aiohttp's own refusals (no such path or method, body too large) as problems."""
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return problem(TooLarge("The body is over the limit."))
+    sentences = {
+        404: "There is nothing at this path.",
+        405: "This path does not take this method.",
+    }
+    answer = problem(Invalid(sentences.get(error.status, error.reason)), status=error.status)
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
+
+
+def problem_middleware(log: Any) -> Any:
+    """Return the middleware that turns every failure of a handler into a problem document."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Rejection as rejection:
+            log.info(
+                "refused",
+                method=request.method,
+                path=request.path,
+                code=rejection.code,
+                remote=request.remote,
+            )
+            return problem(rejection)
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            return from_http(error)
+        except (StoreError, DamagedLogError) as error:
+            log.error("store unavailable", path=request.path, code=error.code, error=str(error))
+            return problem(StoreUnavailable())
+        except ConnectionError:
+            raise
+        except Exception:
+            log.exception("request failed", method=request.method, path=request.path)
+            failed = StoreUnavailable("The server failed; whether the request was done is unknown.")
+            return problem(failed, status=500)
+
+    return middleware

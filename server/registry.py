@@ -1,0 +1,134 @@
+"""The campaigns in memory: loaded once however many ask, gone again when nobody uses them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from eventstore.port import EventStore
+from questlog.campaign.commands import Request
+from questlog.campaign.errors import UnknownCampaign
+from questlog.sync.feed import Entry
+from server.background import Background
+from server.clock import Clock
+from server.config import Config
+from server.connection import Connection
+from server.live import Done, LiveCampaign
+from server.rooms import Room
+
+
+class Seat:
+    """A live campaign and the room of those who follow it."""
+
+    __slots__ = ("live", "room", "used", "users")
+
+    def __init__(self, live: LiveCampaign, room: Room, now: float) -> None:
+        self.live = live
+        self.room = room
+        self.used = now
+        self.users = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody follows it and nothing is in flight."""
+        return not (self.room.connections or self.live.busy or self.users)
+
+
+class Registry:
+    """Finds a campaign by id, in memory or in the log."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        clock: Clock,
+        config: Config,
+        background: Background,
+        log: Any,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self._background = background
+        self._log = log
+        self._seats: dict[str, Seat] = {}
+        self._loading: dict[str, asyncio.Task[Seat]] = {}
+        self.on_overflow: Any = None
+
+    async def find(self, campaign_id: str) -> Seat:
+        """Return the campaign, read from the log where it is not in memory.
+
+        Raises:
+            UnknownCampaign: there is no such campaign.
+            StoreError, DamagedLogError: the log cannot be read.
+        """
+        seat = self._seats.get(campaign_id)
+        if seat is None:
+            loading = self._loading.get(campaign_id)
+            if loading is None:
+                loading = asyncio.create_task(self._load(campaign_id))
+                self._loading[campaign_id] = loading
+                loading.add_done_callback(lambda _: self._loading.pop(campaign_id, None))
+            # A caller that goes away does not take the load from the others.
+            seat = await asyncio.shield(loading)
+        seat.used = self._clock.monotonic()
+        return seat
+
+    async def create(self, campaign_id: str, request: Request) -> Done:
+        """Carry out a Create, and keep the campaign in memory when there is one afterwards.
+
+        Raises:
+            Rejection: as `decide`; a campaign there already is asked first, so that a retry of its
+                own creation is found out.
+        """
+        try:
+            seat = await self.find(campaign_id)
+        except UnknownCampaign:
+            seat = self._seat(LiveCampaign(campaign_id, None, *self._parts()))
+            self._seats[campaign_id] = seat
+        try:
+            return await seat.live.submit(request)
+        finally:
+            if not seat.live.state.version and not seat.live.busy:
+                self._seats.pop(campaign_id, None)
+
+    def seats(self) -> list[Seat]:
+        """Return every campaign in memory."""
+        return list(self._seats.values())
+
+    def sweep(self) -> None:
+        """Let go of campaigns that have been idle for long enough."""
+        latest = self._clock.monotonic() - self._config.idle_timeout
+        for campaign_id, seat in list(self._seats.items()):
+            if seat.idle and seat.used <= latest:
+                del self._seats[campaign_id]
+
+    async def _load(self, campaign_id: str) -> Seat:
+        loaded = await self._store.load(campaign_id)
+        if loaded is None:
+            raise UnknownCampaign
+        seat = self._seats.get(campaign_id)
+        if seat is None:
+            seat = self._seats[campaign_id] = self._seat(
+                LiveCampaign(campaign_id, loaded, *self._parts())
+            )
+        return seat
+
+    def _parts(self) -> tuple[Any, ...]:
+        limits = self._config.document_limits()
+        return self._store, self._clock, limits, self._background.spawn, self._log
+
+    def _seat(self, live: LiveCampaign) -> Seat:
+        now = self._clock.monotonic()
+        room = Room(live, self._config.outbox, self._overflowed)
+        seat = Seat(live, room, now)
+
+        def published(before: Entry) -> None:
+            room.quiet_since = seat.used = self._clock.monotonic()
+            room.publish(before)
+
+        live.on_published = published
+        return seat
+
+    def _overflowed(self, connection: Connection) -> None:
+        if self.on_overflow is not None:
+            self.on_overflow(connection)

@@ -1,0 +1,142 @@
+"""Requests over a socket: a DM's commits, activations and their answers.
+
+Commits are pipelined: each is submitted as it is read and answered when it is durable, in order,
+without a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from eventstore.errors import StoreError
+from questlog.campaign.commands import Commit, Request
+from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
+from questlog.campaign.events import Actor
+from questlog.campaign.evolve import DamagedLogError
+from questlog.campaign.position import seal
+from questlog.sync.feed import DM
+from questlog.sync.messages import (
+    ActivateMessage,
+    CommitMessage,
+    Committed,
+    DeactivateMessage,
+    Encoded,
+)
+from questlog.sync.session import rejected
+from server.background import Background
+from server.connection import Connection
+from server.live import Done
+from server.registry import Registry
+from server.tables import Tables
+
+SocketRequest = CommitMessage | ActivateMessage | DeactivateMessage
+
+
+class Requests:
+    """Carries out what DMs ask over their sockets."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        registry: Registry,
+        background: Background,
+        now: Callable[[], str],
+        secret: bytes,
+    ) -> None:
+        self._tables = tables
+        self._registry = registry
+        self._background = background
+        self._now = now
+        self._secret = secret
+        self._waiting: dict[Connection, asyncio.Future[None]] = {}
+
+    def execute(self, connection: Connection, message: SocketRequest) -> None:
+        """Begin to carry out `message`; its answer is sent when there is one."""
+        connection.pipelined += 1
+        if isinstance(message, CommitMessage):
+            self._commit(connection, message)
+        else:
+            self._background.spawn(self._seat(connection, message))
+
+    async def answered(self, connection: Connection) -> None:
+        """Wait until one more request of this connection has been answered."""
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting[connection] = waiting
+        await waiting
+
+    def _commit(self, connection: Connection, message: CommitMessage) -> None:
+        live = connection.room and connection.room.live
+        if live is None:
+            refusal = Invalid("This socket follows no campaign: there is nothing to commit to.")
+            self._answer(connection, message.id, refusal)
+            return
+        command = Commit(
+            patch=message.patch,
+            structured_data=message.structured_data,
+            kind=message.kind,
+            meta=message.meta,
+            expected_version=message.expected_version,
+            lease=message.lease,
+        )
+        future = live.submit(Request(actor_of(connection), command, message.id))
+        future.add_done_callback(lambda done: self._finish(connection, message.id, done))
+
+    def _finish(
+        self, connection: Connection, identifier: str | None, done: asyncio.Future[Done]
+    ) -> None:
+        error = done.exception()
+        if isinstance(error, Rejection):
+            self._answer(connection, identifier, error)
+        elif error is None:
+            self._answer(connection, identifier, done.result())
+
+    async def _seat(
+        self, connection: Connection, message: ActivateMessage | DeactivateMessage
+    ) -> None:
+        actor = actor_of(connection)
+        answer: Done | Rejection
+        try:
+            if isinstance(message, ActivateMessage):
+                answer = await self._tables.activate(
+                    message.campaign_id, message.table, actor, message.id
+                )
+            elif connection.session.feed is None:
+                answer = Invalid("This socket follows no campaign: there is none to deactivate.")
+            else:
+                campaign_id = connection.session.feed.campaign_id
+                answer = await self._tables.deactivate(campaign_id, actor, message.id)
+        except Rejection as rejection:
+            answer = rejection
+        except (StoreError, DamagedLogError):
+            answer = StoreUnavailable()
+        self._answer(connection, message.id, answer)
+
+    def _answer(
+        self, connection: Connection, identifier: str | None, answer: Done | Rejection
+    ) -> None:
+        if isinstance(answer, Rejection):
+            connection.send(Encoded(rejected(identifier, answer, self._now())))
+        else:
+            position = str(seal(self._secret, answer.version, answer.hash, DM.role))
+            connection.send(
+                Encoded(
+                    Committed(
+                        identifier or answer.id,
+                        answer.version,
+                        position,
+                        answer.duplicate,
+                        self._now(),
+                    )
+                )
+            )
+        connection.pipelined -= 1
+        waiting = self._waiting.pop(connection, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+
+def actor_of(connection: Connection) -> Actor:
+    """Return whom the log names for what this connection commits."""
+    viewer = connection.session.viewer
+    return Actor(viewer.member, viewer.role)

@@ -1,0 +1,216 @@
+"""Every HTTP call: its path, its handler, and the Structs of its bodies.
+
+The application's router and the OpenAPI description are both made from this one list, so that
+neither can say something the other does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from msgspec import Struct
+
+from questlog.campaign.visibility import Rules
+from server import campaigns, openapi, probes, sockets, states
+from server.bodies import (
+    ActivateBody,
+    CampaignList,
+    CampaignSummary,
+    Changed,
+    CommitAnswer,
+    CommitBody,
+    CreateBody,
+    Created,
+    EmptyBody,
+    EventAnswer,
+    Seated,
+    StateAnswer,
+)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One call of the HTTP interface.
+
+    Attributes:
+        request, response: the Structs of the bodies, or a plain type; None: no body.
+        media: the body's media types, where it is not `application/json`.
+        query, headers: names of the parameters understood, each with what it means.
+        codes: the codes of the errors it may answer with, beyond `store_unavailable`.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    request: Any = None
+    response: Any = None
+    status: int = 200
+    media: tuple[str, ...] = ("application/json",)
+    query: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    codes: tuple[str, ...] = ()
+
+
+CAMPAIGN = "/api/campaigns/{id}"
+
+
+def routes() -> list[Route]:
+    """Return every call, in the order of the documentation."""
+    key = {"Idempotency-Key": "The commit's id: a retry with it is answered as a duplicate."}
+    base = {**key, "If-Match": "The version or position this change is based on (else 412)."}
+    body = ("bad_json", "invalid", "too_large")
+    change = (*body, "unknown_campaign", "version_conflict", "id_reused")
+    return [
+        Route(
+            method="PUT",
+            path=CAMPAIGN,
+            handler=campaigns.create,
+            summary="Create a campaign.",
+            request=CreateBody,
+            response=Created,
+            status=201,
+            headers=key,
+            codes=(*body, "campaign_exists", "id_reused"),
+        ),
+        Route(
+            method="GET",
+            path="/api/campaigns",
+            handler=campaigns.list_all,
+            summary="List the campaigns the caller may know of.",
+            response=CampaignList,
+        ),
+        Route(
+            method="GET",
+            path=CAMPAIGN,
+            handler=campaigns.describe,
+            summary="Describe one campaign.",
+            response=CampaignSummary,
+            codes=("unknown_campaign",),
+        ),
+        Route(
+            method="GET",
+            path=f"{CAMPAIGN}/state",
+            handler=states.read,
+            summary="Read the document as the caller may see it.",
+            response=StateAnswer,
+            query={
+                "version": "An earlier version.",
+                "as": "Another viewer: dm, player, player:ID or spectator.",
+            },
+            headers={"If-None-Match": "The ETag of the state held (304 where it is still right)."},
+            codes=("invalid", "unknown_campaign", "unknown_version"),
+        ),
+        Route(
+            method="PUT",
+            path=f"{CAMPAIGN}/state",
+            handler=states.replace,
+            summary="Replace the document; the server finds the patch.",
+            request=dict[str, Any],
+            response=Changed,
+            headers=base,
+            codes=change,
+        ),
+        Route(
+            method="PATCH",
+            path=f"{CAMPAIGN}/state",
+            handler=states.patch,
+            summary="Patch the document (RFC 6902 or RFC 7396).",
+            request=list[dict[str, Any]] | dict[str, Any],
+            media=(states.JSON_PATCH, states.MERGE_PATCH),
+            response=Changed,
+            headers=base,
+            codes=(*change, "patch_failed", "unsupported_media_type"),
+        ),
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/events",
+            handler=campaigns.commit,
+            summary="Commit a change, in full form.",
+            request=CommitBody,
+            response=CommitAnswer,
+            status=201,
+            headers=base,
+            codes=(*change, "patch_failed", "lease_lost"),
+        ),
+        Route(
+            method="GET",
+            path=f"{CAMPAIGN}/events",
+            handler=campaigns.events,
+            summary="Read the log.",
+            response=EventAnswer,
+            query={
+                "after": "Events of later versions than this; 0 where not given.",
+                "limit": "At most this many; 100 where not given, 1,000 at the most.",
+                "kind": "Only events of this kind.",
+            },
+            codes=("invalid", "unknown_campaign"),
+        ),
+        Route(
+            method="PUT",
+            path=f"{CAMPAIGN}/visibility",
+            handler=campaigns.set_visibility,
+            summary="Put new visibility rules in force.",
+            request=Rules,
+            response=CommitAnswer,
+            headers=base,
+            codes=change,
+        ),
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/activate",
+            handler=campaigns.activate,
+            summary="Seat the campaign at a table.",
+            request=ActivateBody,
+            response=Seated,
+            headers=key,
+            codes=(*body, "unknown_campaign", "id_reused"),
+        ),
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/deactivate",
+            handler=campaigns.deactivate,
+            summary="Take the campaign from its table.",
+            request=EmptyBody,
+            response=Seated,
+            headers=key,
+            codes=(*body, "unknown_campaign", "id_reused"),
+        ),
+        Route(
+            method="GET",
+            path="/api/openapi.json",
+            handler=describe_api,
+            summary="This description.",
+            response=dict[str, Any],
+        ),
+        Route(
+            method="GET",
+            path="/healthz",
+            handler=probes.healthz,
+            summary="Whether the server lives.",
+            response=probes.Health,
+        ),
+        Route(
+            method="GET",
+            path="/readyz",
+            handler=probes.readyz,
+            summary="Whether the store can be written.",
+            response=probes.Health,
+        ),
+    ]
+
+
+async def describe_api(_request: web.Request) -> web.Response:
+    """GET /api/openapi.json"""
+    return web.json_response(openapi.describe(routes()))
+
+
+def add_to(app: web.Application) -> None:
+    """Give `app` every call, and the sockets."""
+    for route in routes():
+        app.router.add_route(route.method, route.path, route.handler)
+    app.router.add_get("/ws/campaign/player", sockets.player)
+    app.router.add_get("/ws/campaign/dm", sockets.dm)
