@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSCloseCode, web
@@ -10,18 +11,19 @@ from aiohttp import WSCloseCode, web
 from questlog.sync.closing import CloseCode
 from questlog.sync.messages import Encoded, Error
 from questlog.sync.session import Session
-from server.frames import frames_of
+from server.frames import close_frame, frames_of
 
 PING = b"\x89\x00"
 CLOSE_GRACE = 5.0
+LINGER = 1.0
 
 
 class Socket(web.WebSocketResponse):
     """aiohttp's WebSocket, closing with the contract's codes where aiohttp finds the fault."""
 
-    refused: Encoded | None = None
-
-    def __init__(self, max_message: int, now: Any, protocols: tuple[str, ...]) -> None:
+    def __init__(
+        self, max_message: int, now: Callable[[], str], protocols: tuple[str, ...]
+    ) -> None:
         # Compression is negotiated here and done in `frames`: nothing but control frames is ever
         # sent through aiohttp's writer, so the order of frames is the order of our writes.
         super().__init__(
@@ -31,7 +33,7 @@ class Socket(web.WebSocketResponse):
             max_msg_size=max_message,
             timeout=CLOSE_GRACE,
         )
-        self._clock_text = now
+        self._now = now
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
@@ -39,16 +41,22 @@ class Socket(web.WebSocketResponse):
         """Close, saying `too_large` or `bad_json` first where that is what aiohttp found."""
         if code == WSCloseCode.MESSAGE_TOO_BIG:
             code = self._say("too_large", "The message is over the limit.", CloseCode.TOO_LARGE)
+            self._write(close_frame(code))
+            # The rest of the message is still coming; closing on it would reset the connection,
+            # and the peer would never read why.
+            await asyncio.sleep(LINGER)
         elif code == WSCloseCode.INVALID_TEXT:
             code = self._say("bad_json", "The frame is not UTF-8.", CloseCode.BAD_MESSAGE)
         return await super().close(code=code, message=message, drain=drain)
 
     def _say(self, error: str, sentence: str, code: CloseCode) -> CloseCode:
+        self._write(frames_of(Encoded(Error(error, sentence, self._now()))).plain)
+        return code
+
+    def _write(self, frame: bytes) -> None:
         request = self._req
         if request is not None and request.transport is not None and not self.closed:
-            encoded = Encoded(Error(error, sentence, self._clock_text()))
-            request.transport.write(frames_of(encoded).plain)
-        return code
+            request.transport.write(frame)
 
 
 class Connection:

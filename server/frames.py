@@ -46,6 +46,11 @@ def frames_of(message: Encoded) -> Frames:
     return frames
 
 
+def close_frame(code: int) -> bytes:
+    """Return a close frame (RFC 6455, 5.5.1) that gives `code` and no reason."""
+    return b"\x88\x02" + code.to_bytes(2, "big")
+
+
 def _frame(payload: bytes, first: int) -> bytes:
     size = len(payload)
     if size < 126:
