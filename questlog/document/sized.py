@@ -82,13 +82,12 @@ class _Account(Editor):
 
     def parent(self, tokens: Tokens) -> Any:
         node = super().parent(tokens)
-        if self.known:
-            # All of these are about to have another size.
-            above = self.root
+        # All on the way are about to have another size.
+        above = self.root
+        self.known.pop(id(above), None)
+        for token in tokens[:-1]:
+            above = above[token if type(above) is dict else int(token)]
             self.known.pop(id(above), None)
-            for token in tokens[:-1]:
-                above = above[token if type(above) is dict else int(token)]
-                self.known.pop(id(above), None)
         return node
 
     def own(self, container: JsonValue) -> Any:
