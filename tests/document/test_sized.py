@@ -98,6 +98,22 @@ def test_what_changes_after_it_was_measured_is_measured_anew() -> None:
     assert sorted(sized.value) == ["b", "c", "e"]
 
 
+def test_what_was_written_then_moved_is_measured_anew_when_written_again() -> None:
+    document = {"box": {"a": {"list": [], "text": "x" * 1_000}}}
+    patch = [
+        op("add", "/box/a/list/-", value=1),
+        op("move", "/box/b", **{"from": "/box/a"}),
+        op("replace", "/box/b/text", value=""),
+        op("move", "/box/c", **{"from": "/box/b"}),
+        op("move", "/d", **{"from": "/box"}),
+        op("add", "/d/c/list/-", value="y" * 700),
+        op("replace", "/d/c", value=0),
+    ]
+    for length in range(1, len(patch) + 1):
+        sized = run(document, patch[:length])
+        assert sized.size == len(encode(sized.value)), patch[length - 1]
+
+
 @pytest.mark.parametrize(
     "doubling",
     [
