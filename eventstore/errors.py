@@ -63,6 +63,12 @@ class StoreFullError(StoreError):
     code = "store_full"
 
 
+class UnreadableError(StoreError):
+    """The store's file is damaged here and cannot be read."""
+
+    code = "unreadable"
+
+
 class OutcomeUnknownError(StoreError):
     """The disk failed while this was being written: it may or may not be in the log."""
 

@@ -7,6 +7,7 @@ position and no transaction across campaigns. Every adapter passes the same cont
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -81,8 +82,10 @@ class Finding(Struct, frozen=True):
     """Something `verify` found wrong.
 
     Attributes:
+        campaign_id: "" where it concerns the store as a whole.
         code: what kind of damage: `hash_mismatch`, `gap`, `missing_tail`, `extra_tail`,
-            `patch_failed`, `snapshot_mismatch`, `orphan` or `schema_changed`.
+            `head_mismatch`, `patch_failed`, `time_reversed`, `seat_mismatch`,
+            `snapshot_mismatch`, `orphan`, `schema_changed` or `unreadable`.
         version: the first version it concerns, None where it concerns a whole campaign.
     """
 
@@ -90,6 +93,57 @@ class Finding(Struct, frozen=True):
     code: str
     version: int | None
     detail: str
+
+
+class StoredEvent(Struct, frozen=True):
+    """An event exactly as it stands in the store, for the verifier.
+
+    Attributes:
+        fields: its columns in the order of `chain.FIELDS`.
+        hash: the hex hash stored with them.
+    """
+
+    fields: tuple[str | int, ...]
+    hash: str
+
+
+class Kept(Struct, frozen=True):
+    """What a store keeps of one campaign, all of one moment, for the verifier.
+
+    Attributes:
+        summary: what stands beside the log, None where nothing does.
+        first, last: the lowest and highest version in the log, None where it is empty.
+        snapshots: version and chain hash of every snapshot, in order.
+    """
+
+    summary: Summary | None
+    first: int | None
+    last: int | None
+    snapshots: list[tuple[int, str]]
+
+
+class Auditor(Protocol):
+    """What the verifier asks of a store besides reading: everything as stored, nothing decoded."""
+
+    async def logs(self) -> list[str]:
+        """Return every campaign id that anything in the store names, in order."""
+        ...
+
+    async def kept(self, campaign_id: str) -> Kept:
+        """Return what the store holds of a campaign, all of it of one moment."""
+        ...
+
+    async def stored(self, campaign_id: str, after: int, until: int) -> list[StoredEvent]:
+        """Return the next few events of versions `after` < v <= `until`; none: there are none."""
+        ...
+
+    async def stored_snapshot(self, campaign_id: str, version: int) -> str | None:
+        """Return the text of one snapshot, None where it is gone."""
+        ...
+
+    async def inspect(self) -> list[Finding]:
+        """Return what is wrong with the store as a whole: its schema, its pages."""
+        ...
 
 
 class EventReader(Protocol):
@@ -152,16 +206,17 @@ class EventReader(Protocol):
 class EventStore(EventReader, Protocol):
     """A store that can be written to."""
 
-    async def append(self, campaign_id: str, events: Sequence[NewEvent]) -> list[Outcome]:
-        """Append events in order and return one outcome each, once they are on disk.
+    def append(self, campaign_id: str, events: Sequence[NewEvent]) -> asyncio.Future[list[Outcome]]:
+        """Append events in order; the future gives one outcome each, once they are on disk.
+
+        A future and not a coroutine: whoever commits thousands a second need not start a task for
+        each to be told.
 
         For each event: an id this actor used before answers with that event (or `Reused`, where
         the request was another); then a `based_on` that is not the head is a `Conflict`; only
         then is it written. The first event of a campaign is based on 0.
 
-        Cancelling the caller does not cancel the append.
-
-        Raises:
+        Cancelling the future does not cancel the append. It fails with:
             StoreFullError: nothing was written.
             OutcomeUnknownError: the disk failed; any of the events may have been written.
             StoreClosedError: the store is closing.

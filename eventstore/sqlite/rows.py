@@ -112,7 +112,7 @@ def load_state(connection: sqlite3.Connection, campaign_id: str, at: int | None)
     if not rows or rows[-1][0] != version:
         raise DamagedLogError(f"version {version} of {campaign_id!r} is missing from the log")
     tail = rows[1:] if rows[0][0] == state.version else rows
-    steps = [_step_of(*row[:6]) for row in tail]
+    steps = [step_of(*row[:6]) for row in tail]
     tail_weight = sum(weight(len(row[4])) for row in tail)
     return Loaded(fold(state, steps), rows[-1][6], tail_weight)
 
@@ -138,11 +138,18 @@ def _nearest_snapshot(
     return CampaignState(campaign_id=campaign_id)
 
 
-def _step_of(version: int, at: str, kind: str, data: str, patch: str, schema: int) -> Step:
+def step_of(version: int, at: str, kind: str, data: str, patch: str, schema: int) -> Step:
+    """Return what these columns of an event do to a campaign, taken up to the present schema.
+
+    Raises:
+        msgspec.MsgspecError: what is stored is not JSON, or not of its kind's shape.
+        UnknownSchemaError: a newer release wrote it.
+    """
     if schema != SCHEMA:
         raised = upcast({"schema": schema, "kind": kind, "patch": patch, "data": data})
         kind, patch, data = raised["kind"], raised["patch"], raised["data"]
-    return Step(version, at, msgspec.json.decode(patch), decode_fact(kind, data))
+    operations = msgspec.json.decode(patch, type=list[dict[str, Any]])
+    return Step(version, at, operations, decode_fact(kind, data))
 
 
 def summaries(connection: sqlite3.Connection, campaign_id: str | None = None) -> list[Summary]:

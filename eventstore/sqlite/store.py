@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -9,14 +10,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from eventstore import migrator
-from eventstore.errors import NotAStoreError, StoreError
+from eventstore.errors import NotAStoreError, StoreError, UnreadableError
 from eventstore.lock import WriterLock
-from eventstore.port import Head, Loaded, Outcome, Summary
+from eventstore.port import Finding, Head, Kept, Loaded, Outcome, StoredEvent, Summary
+from eventstore.sqlite import audit
 from eventstore.sqlite.connection import Connection, Readers, open_reader, open_writer
 from eventstore.sqlite.location import path_of
 from eventstore.sqlite.rows import (
@@ -30,6 +32,8 @@ from eventstore.sqlite.rows import (
 from eventstore.sqlite.writer import Append, GroupCommit
 from questlog.campaign.events import Actor, Event, NewEvent
 from questlog.campaign.state import CampaignState
+
+T = TypeVar("T")
 
 READERS = 2
 OLDEST_SQLITE = (3, 37, 0)
@@ -141,9 +145,35 @@ class SqliteReader:
         """Return number, name, SHA-256 and time of each migration this store records."""
         return await self._readers.run(migrator.applied)
 
+    async def logs(self) -> list[str]:
+        """See `Auditor.logs`."""
+        return await self._audit(audit.logs)
+
+    async def kept(self, campaign_id: str) -> Kept:
+        """See `Auditor.kept`."""
+        return await self._audit(lambda c: audit.kept(c, campaign_id))
+
+    async def stored(self, campaign_id: str, after: int, until: int) -> list[StoredEvent]:
+        """See `Auditor.stored`."""
+        return await self._audit(lambda c: audit.stored(c, campaign_id, after, until))
+
+    async def stored_snapshot(self, campaign_id: str, version: int) -> str | None:
+        """See `Auditor.stored_snapshot`."""
+        return await self._audit(lambda c: audit.stored_snapshot(c, campaign_id, version))
+
+    async def inspect(self) -> list[Finding]:
+        """See `Auditor.inspect`."""
+        return await self._audit(audit.inspect)
+
     async def close(self) -> None:
         """Close the file once what is under way is done."""
         await self._readers.close()
+
+    async def _audit(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._readers.run(function)
+        except sqlite3.Error as error:
+            raise UnreadableError(f"SQLite cannot read the file here: {error}.") from error
 
     async def _one(self, sql: str, *parameters: Any) -> tuple[Any, ...] | None:
         def fetch(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
@@ -186,10 +216,9 @@ class SqliteStore(SqliteReader):
             raise
         return cls(path, readers, secret, lock, GroupCommit(connection, partial(_reopen, path)))
 
-    async def append(self, campaign_id: str, events: Sequence[NewEvent]) -> list[Outcome]:
+    def append(self, campaign_id: str, events: Sequence[NewEvent]) -> asyncio.Future[list[Outcome]]:
         """See `EventStore.append`."""
-        outcomes: list[Outcome] = await self._writer.submit(Append(campaign_id, events))
-        return outcomes
+        return self._writer.submit(Append(campaign_id, events))
 
     async def save_snapshot(self, state: CampaignState, chain_hash: str) -> None:
         """See `EventStore.save_snapshot`."""

@@ -141,6 +141,6 @@ def decode_fact(kind: str, data: bytes | str) -> Fact | None:
     """
     if kind not in built_in_kinds():
         return None
-    members = msgspec.json.decode(data)
+    members = msgspec.json.decode(data, type=dict[str, Any])
     fact: Fact = msgspec.convert({**members, "kind": kind}, Fact)
     return fact

@@ -87,4 +87,6 @@ def fold(state: CampaignState, steps: Iterable[Step]) -> CampaignState:
         document = apply(state.document, operations)
     except DocumentError as error:
         raise DamagedLogError(f"a patch of {state.campaign_id!r} fails: {error}") from error
+    if type(document) is not dict:
+        raise DamagedLogError(f"the document of {state.campaign_id!r} is no object")
     return replace(state, document=document, size=len(encode(document)))

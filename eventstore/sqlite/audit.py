@@ -1,0 +1,114 @@
+"""What the verifier reads: rows as they are stored, and whether the schema still guards them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from eventstore import migrator
+from eventstore.chain import FIELDS
+from eventstore.port import Finding, Kept, StoredEvent
+from eventstore.sqlite.rows import COLUMNS, summaries
+
+CHUNK_EVENTS = 256
+CHUNK_CHARACTERS = 4 * 1024 * 1024
+MAX_PAGE_FINDINGS = 10
+
+
+def logs(connection: sqlite3.Connection) -> list[str]:
+    """Return every campaign id that a row of any table names."""
+    rows = connection.execute(
+        "SELECT campaign_id FROM campaign UNION SELECT campaign_id FROM event"
+        " UNION SELECT campaign_id FROM snapshot ORDER BY campaign_id"
+    )
+    return [row[0] for row in rows]
+
+
+def kept(connection: sqlite3.Connection, campaign_id: str) -> Kept:
+    """Return what stands beside a log and how far the log goes, in one read transaction."""
+    connection.execute("BEGIN")
+    try:
+        found = summaries(connection, campaign_id)
+        first, last = connection.execute(
+            "SELECT min(version), max(version) FROM event WHERE campaign_id = ?", (campaign_id,)
+        ).fetchone()
+        snapshots = connection.execute(
+            "SELECT version, hash FROM snapshot WHERE campaign_id = ? ORDER BY version",
+            (campaign_id,),
+        ).fetchall()
+    finally:
+        connection.execute("COMMIT")
+    return Kept(found[0] if found else None, first, last, snapshots)
+
+
+def stored(
+    connection: sqlite3.Connection, campaign_id: str, after: int, until: int
+) -> list[StoredEvent]:
+    """Return the next events, at most a chunk's worth by number and by size."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM event WHERE campaign_id = ? AND version > ? AND version <= ?"
+        " ORDER BY version LIMIT ?",
+        (campaign_id, after, until, CHUNK_EVENTS),
+    )
+    patch = FIELDS.index("patch")
+    found: list[StoredEvent] = []
+    characters = 0
+    for row in rows:
+        found.append(StoredEvent(row[:-1], row[-1]))
+        characters += len(row[patch])
+        if characters > CHUNK_CHARACTERS:
+            break
+    return found
+
+
+def stored_snapshot(connection: sqlite3.Connection, campaign_id: str, version: int) -> str | None:
+    """Return the text of one snapshot, None where it is gone."""
+    row = connection.execute(
+        "SELECT state FROM snapshot WHERE campaign_id = ? AND version = ?", (campaign_id, version)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def inspect(connection: sqlite3.Connection) -> list[Finding]:
+    """Return what is wrong with the schema and with the pages of the file."""
+    found = _changed_schema(connection)
+    try:
+        rows = connection.execute(f"PRAGMA integrity_check({MAX_PAGE_FINDINGS})").fetchall()
+    except sqlite3.DatabaseError as error:
+        rows = [(str(error),)]
+    details = [text for (text,) in rows if text != "ok"]
+    return found + [Finding("", "unreadable", None, f"SQLite says: {text}") for text in details]
+
+
+def _changed_schema(connection: sqlite3.Connection) -> list[Finding]:
+    here = _objects(connection)
+    made = _as_migrated()
+    found = []
+    for name in sorted(made.keys() | here.keys()):
+        if name not in here:
+            what = "is gone"
+        elif name not in made:
+            what = "was added"
+        elif here[name] != made[name]:
+            what = "is not as the migrations made it"
+        else:
+            continue
+        kind = (here.get(name) or made[name])[0]
+        found.append(Finding("", "schema_changed", None, f"The {kind} {name} {what}."))
+    return found
+
+
+def _as_migrated() -> dict[str, tuple[str, str]]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        migrator.migrate(connection, migrator.sqlite_migrations(), now="")
+        return _objects(connection)
+    finally:
+        connection.close()
+
+
+def _objects(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """Return kind and SQL of everything in the schema that is not SQLite's own, by name."""
+    rows = connection.execute(
+        "SELECT name, type, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite@_%' ESCAPE '@'"
+    )
+    return {name: (kind, sql) for name, kind, sql in rows}
