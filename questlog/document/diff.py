@@ -19,6 +19,9 @@ from questlog.document.pointer import escape
 
 Operation = dict[str, Any]
 
+# A patch of more operations than a server takes by default would be of no use.
+MAX_OPERATIONS = 10_000
+
 _MISSING = object()
 # Down to here values are entered without comparing them first. Documents are compared because
 # they differ, and then comparing the whole, and again what is in it, does most of it twice.
@@ -32,7 +35,8 @@ def diff(old: JsonValue, new: JsonValue) -> list[Operation]:
 
     As JSON has it: the order of keys is no difference, nor is 1 against 1.0, but 0 against false
     is. The operations hold parts of `new` itself, and never take more bytes than one that
-    replaces the whole. They only use add, remove, replace and move.
+    replaces the whole. They only use add, remove, replace and move, and are at most
+    `MAX_OPERATIONS`: what would take more is replaced where most of them arise, or as a whole.
 
     Raises:
         InvalidDocument: `new` holds something that JSON cannot.
@@ -54,6 +58,10 @@ def _share(old: JsonValue, new: JsonValue) -> bool:
     )
 
 
+class _TooManyOperations(Exception):  # noqa: N818 - a signal, caught where it can be mended
+    """The patch has become too long to go on."""
+
+
 class _Script:
     """The operations so far. Each method returns how many bytes it added, commas included."""
 
@@ -64,6 +72,8 @@ class _Script:
         self.operations: list[Operation] = []
 
     def emit(self, operation: Operation) -> int:
+        if len(self.operations) >= MAX_OPERATIONS:
+            raise _TooManyOperations
         self.operations.append(operation)
         return len(encode(operation)) + 1
 
@@ -85,7 +95,13 @@ class _Script:
             return self.emit({"op": "replace", "path": path, "value": new})
         mark = len(self.operations)
         change_inside = self.change_object if kind is dict else self.change_list
-        cost = change_inside(path, old, new, level + 1)
+        try:
+            cost = change_inside(path, old, new, level + 1)
+        except _TooManyOperations:
+            if level and len(self.operations) - mark < MAX_OPERATIONS // 2:
+                raise
+            del self.operations[mark:]
+            return self.emit({"op": "replace", "path": path, "value": new})
         spare = cost - _REPLACE_FRAME - len(path)
         if not takes_at_least(new, spare):
             # Only now is it worth measuring: `new` is hardly larger than the patch.

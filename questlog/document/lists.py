@@ -25,6 +25,8 @@ _Order: TypeAlias = Callable[[list[Any]], Iterator[Any]]
 # Placing one element among others that still have to move means searching for its neighbour.
 # Where that adds up to more steps than this (2,000 elements out of 2,000 moved), we give up.
 MAX_SEARCH = 4_000_000
+# Between the common head and tail: giving each of more elements than this a key takes seconds.
+MAX_ALIGNED = 100_000
 
 
 class Target(NamedTuple):
@@ -52,7 +54,8 @@ def align(old: list[Any], new: list[Any]) -> Alignment | None:
     """Return how `new` comes of `old`, or None where finding out would cost too much.
 
     The work grows with the size of the elements between the common head and tail and with
-    n log n of their number; `MAX_SEARCH` bounds what is worse than that.
+    n log n of their number, up to `MAX_ALIGNED`; `MAX_SEARCH` bounds what is worse than that.
+    Longer lists of equal length are compared place by place, others are not compared.
     """
     shorter = min(len(old), len(new))
     head = _common(old, new, iter, shorter)
@@ -64,6 +67,10 @@ def align(old: list[Any], new: list[Any]) -> Alignment | None:
             [(None, Target(index, index)) for index in range(head, head + len(after))],
             [],
         )
+    if max(len(before), len(after)) > MAX_ALIGNED:
+        if len(before) != len(after):
+            return None
+        return Alignment([], [], [(index, index) for index in range(head, head + len(before))])
     partner = _partners(before, after)
     staying = _longest_increasing(partner)
     _pair_gaps(partner, staying, len(before))

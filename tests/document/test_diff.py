@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from questlog.document import InvalidDocument, apply, decode, diff, encode, equal
-from questlog.document.diff import takes_at_least
-from questlog.document.lists import MAX_SEARCH
+from questlog.document.diff import MAX_OPERATIONS, takes_at_least
+from questlog.document.lists import MAX_ALIGNED, MAX_SEARCH
 from tests.document.documents import value
 
 
@@ -159,6 +159,25 @@ def test_a_shuffled_list_within_the_bound_is_sorted_by_moves() -> None:
     patch = diff(old, new)
     assert {op["op"] for op in patch} == {"move"}, f"seed {seed}"
     assert apply(old, patch) == new, f"seed {seed}"
+
+
+def test_very_long_lists_are_compared_place_by_place_or_not_at_all() -> None:
+    old = list(range(MAX_ALIGNED + 100))
+    new = [-1, *old[1:-1], -2]
+    assert told({"l": old}, {"l": new}) == ["replace /l/0", f"replace /l/{len(old) - 1}"]
+    assert told({"l": old}, {"l": [*new, -3]}) == ["replace /l"]
+
+
+def test_a_patch_never_has_more_operations_than_a_server_takes() -> None:
+    rest = {"story": "x" * 100, "n": [1]}
+    long = [{"id": n, "text": "x" * 60, "v": 1} for n in range(MAX_OPERATIONS + 1)]
+    longer = [{**hero, "v": 2} for hero in long]
+    assert told({"a": long, **rest}, {"a": longer, **rest}) == ["replace /a"]
+    old = {f"k{n}": {"m": {"v": n, "t": "x" * 60}} for n in range(MAX_OPERATIONS + 1)}
+    new = {key: {"m": {**member["m"], "v": -1}} for key, member in old.items()}
+    assert told(old, new) == ["replace "]
+    del old["k0"], new["k0"]
+    assert len(told(old, new)) == MAX_OPERATIONS
 
 
 def test_nothing_that_json_cannot_hold_gets_into_a_patch() -> None:
