@@ -29,8 +29,8 @@ FIELDS = (
 
 def link(previous: str, fields: Iterable[str | int]) -> str:
     """Return the hex hash of an event: `previous` is the hash before it (GENESIS for the first)."""
-    parts = [previous.encode()]
-    parts.extend(str(field).encode() for field in fields)
-    return hashlib.sha256(
-        b"".join([len(part).to_bytes(8, "big") + part for part in parts])
-    ).hexdigest()
+    parts: list[bytes] = []
+    for field in (previous, *fields):
+        part = str(field).encode()
+        parts += (len(part).to_bytes(8, "big"), part)
+    return hashlib.sha256(b"".join(parts)).hexdigest()

@@ -17,27 +17,27 @@ from questlog.campaign.events import Actor, Event, NewEvent
 from questlog.campaign.state import CampaignState
 
 
-class Appended(Struct, frozen=True):
+class Appended(Struct, frozen=True, gc=False):
     """The event is in the log and on disk, as `version`."""
 
     version: int
     hash: str
 
 
-class Duplicate(Struct, frozen=True):
+class Duplicate(Struct, frozen=True, gc=False):
     """The same request was appended before, as `version`; nothing was written."""
 
     version: int
     hash: str
 
 
-class Reused(Struct, frozen=True):
+class Reused(Struct, frozen=True, gc=False):
     """The id belongs to another request of this actor, appended as `version`; nothing written."""
 
     version: int
 
 
-class Conflict(Struct, frozen=True):
+class Conflict(Struct, frozen=True, gc=False):
     """The log is at `version` (0: no such campaign), not at the one given; nothing was written."""
 
     version: int
@@ -46,7 +46,7 @@ class Conflict(Struct, frozen=True):
 Outcome = Appended | Duplicate | Reused | Conflict
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):
     """The last version of a log and its chain hash."""
 
     version: int

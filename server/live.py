@@ -18,6 +18,7 @@ import asyncio
 import os
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -45,7 +46,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 Published = Callable[[Entry], None]
 
 
-class Done(Struct, frozen=True):
+class Done(Struct, frozen=True, gc=False):
     """A request that was carried out, or found to be done already.
 
     Attributes:
@@ -116,7 +117,7 @@ class LiveCampaign:
         self._recalling: dict[int, asyncio.Future[Entry | None]] = {}
         self._recalled: OrderedDict[int, Entry] = OrderedDict()
         self._queue: deque[_Pending] = deque()
-        self._pumping = False
+        self._in_flight = False
         self._rest: asyncio.Future[None] | None = None
 
     @property
@@ -127,7 +128,7 @@ class LiveCampaign:
     @property
     def busy(self) -> bool:
         """Whether anything is in flight."""
-        return self._pumping
+        return self._in_flight
 
     @property
     def state(self) -> CampaignState:
@@ -143,14 +144,12 @@ class LiveCampaign:
         pending = _Pending(request, asyncio.get_running_loop().create_future())
         self._decide(pending)
         self._queue.append(pending)
-        if not self._pumping:
-            self._pumping = True
-            self._spawn(self._pump())
+        self._kick()
         return pending.future
 
     async def settled(self) -> None:
         """Wait until nothing is in flight."""
-        if self._pumping:
+        if self._in_flight:
             if self._rest is None:
                 self._rest = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._rest)
@@ -199,54 +198,89 @@ class LiveCampaign:
         pending.decision = decision
         self._accepted = decision.state
 
-    async def _pump(self) -> None:
-        """Append what is queued until nothing is; one at a time runs."""
-        try:
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
-                try:
-                    await self._append(batch)
-                except StoreError as error:
-                    await self._fail(batch, error)
-                except Exception as error:
-                    # A fault of ours: callers are told the truth, and the campaign goes on.
-                    self._log.exception("append failed", campaign_id=self.campaign_id)
-                    await self._fail(batch, OutcomeUnknownError(f"{type(error).__name__}."))
-        finally:
-            self._pumping = False
+    def _kick(self) -> None:
+        """Append the next batch, where none is in flight and something is queued."""
+        if self._in_flight:
+            return
+        if not self._queue:
             if self._rest is not None:
                 self._rest.set_result(None)
                 self._rest = None
-
-    async def _append(self, batch: list[_Pending]) -> None:
-        """Append a batch's events, publish them, and answer everyone in it, in order."""
+            return
+        self._in_flight = True
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
         events = [pending.event for pending in batch if pending.event is not None]
-        outcomes = await self._store.append(self.campaign_id, events) if events else []
+        if len(events) == len(batch):
+            appending = self._store.append(self.campaign_id, events)
+            appending.add_done_callback(partial(self._landed, batch))
+        else:
+            self._spawn(self._land(batch, events))
+
+    def _landed(self, batch: list[_Pending], appending: asyncio.Future[list[Outcome]]) -> None:
+        """Publish and answer a batch that was appended as it was decided: nearly every one is.
+
+        This is the hot path of a commit, and it starts no task. Anything else is left to `_land`.
+        """
+        appended: list[Appended] = []
+        if appending.exception() is None:
+            appended = [outcome for outcome in appending.result() if isinstance(outcome, Appended)]
+        if len(appended) != len(batch):
+            self._spawn(self._land(batch, appending))
+            return
+        self._publish([_advance(*pair) for pair in zip(batch, appended, strict=True)])
+        for pending, outcome in zip(batch, appended, strict=True):
+            pending.answer(_done(pending, outcome.version, outcome.hash))
+        self._in_flight = False
+        self._kick()
+
+    async def _land(
+        self, batch: list[_Pending], appending: asyncio.Future[list[Outcome]] | list[NewEvent]
+    ) -> None:
+        """Finish a batch that needs more than answering: the log is asked, or decided again."""
+        try:
+            if isinstance(appending, list):
+                outcomes: list[Outcome] = []
+                if appending:
+                    outcomes = await self._store.append(self.campaign_id, appending)
+            else:
+                outcomes = await appending
+            await self._sort_out(batch, outcomes)
+        except StoreError as error:
+            await self._fail(batch, error)
+        except Exception as error:
+            # A fault of ours: callers are told the truth, and the campaign goes on.
+            self._log.exception("append failed", campaign_id=self.campaign_id)
+            await self._fail(batch, OutcomeUnknownError(f"{type(error).__name__}."))
+        finally:
+            self._in_flight = False
+            self._kick()
+
+    async def _sort_out(self, batch: list[_Pending], outcomes: list[Outcome]) -> None:
+        """Publish what was appended, answer everyone in the batch in order, and decide again."""
         answers: list[tuple[_Pending, Done | Rejection]] = []
         advance: list[Advance] = []
         again: list[_Pending] = []
         head = (self.state.version, self.feed.head.hash)
-        conflicted = False
         remaining = iter(outcomes)
-        for pending in batch:
+        for index, pending in enumerate(batch):
             outcome = None if pending.event is None else next(remaining)
-            if again or isinstance(outcome, Conflict):
-                conflicted = conflicted or not again
-                again.append(pending)
-            elif isinstance(outcome, Appended):
+            if isinstance(outcome, Appended):
                 advance.append(_advance(pending, outcome))
                 head = (outcome.version, outcome.hash)
-                answers.append((pending, _done(pending, outcome.version, outcome.hash)))
+                answers.append((pending, _done(pending, *head)))
             elif pending.decision is not None and outcome is None:
                 answers.append((pending, _done(pending, *head)))
+            elif isinstance(outcome, Conflict):
+                again = batch[index:]
+                break
             else:
-                answers.append((pending, await self._settle(pending, outcome)))
+                answers.append((pending, await self._settle(pending)))
                 if outcome is not None:
-                    # Nothing was written where one event was expected: start over after it.
-                    again.extend(batch[batch.index(pending) + 1 :])
+                    # What was decided after it counted on an event that is not there.
+                    again = batch[index + 1 :]
                     break
         self._publish(advance)
-        if conflicted:
+        if any(isinstance(outcome, Conflict) for outcome in outcomes):
             await self._follow_log()
         for pending, answer in answers:
             pending.answer(answer)
@@ -260,7 +294,7 @@ class LiveCampaign:
         for pending in self._queue:
             self._decide(pending)
 
-    async def _settle(self, pending: _Pending, outcome: Outcome | None) -> Done | Rejection:
+    async def _settle(self, pending: _Pending) -> Done | Rejection:
         """Return the answer to a request that was found in the log, or could not be decided.
 
         A retry is a duplicate whatever has become of the document since, so a rejected request

@@ -78,6 +78,8 @@ class Room:
 
     def publish(self, before: Entry) -> None:
         """Tell everyone live that the head has moved on from `before`."""
+        if not self._audiences:
+            return
         moved = before.distinct != self._feed.head.distinct
         slow: list[Connection] = []
         for audience in self._audiences.values():

@@ -35,6 +35,7 @@ from questlog.campaign.events import (
 )
 
 MAX_BATCH = 1024
+MAX_HEADS = 10_000
 
 
 class Append(Struct, frozen=True):
@@ -46,6 +47,7 @@ class Append(Struct, frozen=True):
 
 Work = Append | Callable[[sqlite3.Connection], None]
 Result = list[Outcome] | StoreError | None
+Heads = dict[str, Head]
 
 
 class GroupCommit:
@@ -63,20 +65,22 @@ class GroupCommit:
         self._queue: deque[tuple[Work, asyncio.Future[Any]]] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        # Under the lock nobody else moves a head, so those written stay known.
+        self._heads: Heads = {}
         self._task = asyncio.create_task(self._run(), name="group commit")
 
-    async def submit(self, work: Work) -> Any:
-        """Queue `work` and return its outcome once it is durable.
+    def submit(self, work: Work) -> asyncio.Future[Any]:
+        """Queue `work` and return the future of its outcome, done once it is durable.
 
-        Raises:
-            StoreError: see `EventStore.append`.
+        The future fails with a StoreError: see `EventStore.append`.
         """
-        if self._closing:
-            raise StoreClosedError
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.append((work, future))
-        self._wake.set()
-        return await future
+        if self._closing:
+            future.set_exception(StoreClosedError())
+        else:
+            self._queue.append((work, future))
+            self._wake.set()
+        return future
 
     async def close(self) -> Connection:
         """Write what is queued, stop, and hand the connection back."""
@@ -104,11 +108,12 @@ class GroupCommit:
     async def _write(self, batch: list[Work]) -> list[Result]:
         """Return one result for each piece of work; never raises, so that the writer never ends."""
         try:
-            return await self._connection.run(partial(write_batch, batch=batch))
+            return await self._connection.run(partial(write_batch, batch=batch, heads=self._heads))
         except sqlite3.Error as error:
             failure = _failure(error)
         except Exception as error:
             failure = OutcomeUnknownError(f"The store's connection failed: {error}.")
+        self._heads.clear()
         if isinstance(failure, OutcomeUnknownError):
             try:
                 self._connection = await self._reopen(self._connection)
@@ -117,15 +122,18 @@ class GroupCommit:
         return [failure] * len(batch)
 
 
-def write_batch(connection: sqlite3.Connection, batch: list[Work]) -> list[Result]:
+def write_batch(connection: sqlite3.Connection, batch: list[Work], heads: Heads) -> list[Result]:
     """Do all of `batch` in one transaction; runs on the connection's thread.
+
+    `heads` are those known from earlier batches; it is kept true, and wrong after a failure.
 
     Raises:
         sqlite3.Error: the transaction as a whole failed, and was rolled back where that worked.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        heads: dict[str, Head | None] = {}
+        if len(heads) > MAX_HEADS:
+            heads.clear()
         results: list[Result] = []
         for work in batch:
             if isinstance(work, Append):
@@ -141,32 +149,30 @@ def write_batch(connection: sqlite3.Connection, batch: list[Work]) -> list[Resul
     return results
 
 
-def _append(
-    connection: sqlite3.Connection, append: Append, heads: dict[str, Head | None]
-) -> Result:
+def _append(connection: sqlite3.Connection, append: Append, heads: Heads) -> Result:
     campaign_id = append.campaign_id
-    if campaign_id not in heads:
-        heads[campaign_id] = head_of(connection, campaign_id)
-    head = heads[campaign_id]
+    head = heads.get(campaign_id) or head_of(connection, campaign_id)
     outcomes: list[Outcome] = []
     for event in append.events:
-        earlier = None if event.minted else _find(connection, campaign_id, event)
-        if earlier is not None:
-            outcomes.append(earlier)
-            continue
         version = 0 if head is None else head.version
-        if event.based_on != version:
-            outcomes.append(Conflict(version))
-            continue
-        row = row_of(campaign_id, event, GENESIS if head is None else head.hash)
-        try:
-            _insert(connection, campaign_id, event, row)
-        except sqlite3.IntegrityError as error:
+        refused: sqlite3.IntegrityError | None = None
+        if event.based_on == version:
+            row = row_of(campaign_id, event, GENESIS if head is None else head.hash)
+            try:
+                _insert(connection, campaign_id, event, row)
+            except sqlite3.IntegrityError as error:
+                refused = error
+            else:
+                head = heads[campaign_id] = Head(version + 1, str(row[-1]))
+                outcomes.append(Appended(head.version, head.hash))
+                continue
+        # An id used before comes first in the rules. The schema refuses to write one twice, so it
+        # is looked for only where nothing was written.
+        earlier = None if event.minted else _find(connection, campaign_id, event)
+        if earlier is None and refused is not None:
             # What the schema refuses is this append's fault alone; the rest of the batch goes on.
-            heads[campaign_id] = head
-            return StoreError(f"The store refused an event of {campaign_id!r}: {error}.")
-        head = heads[campaign_id] = Head(version + 1, str(row[-1]))
-        outcomes.append(Appended(head.version, head.hash))
+            return StoreError(f"The store refused an event of {campaign_id!r}: {refused}.")
+        outcomes.append(earlier or Conflict(version))
     return outcomes
 
 

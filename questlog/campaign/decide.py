@@ -59,7 +59,7 @@ MAX_META = 64 * 1024
 MAX_TITLE = 200
 
 
-class Minted(Struct, frozen=True):
+class Minted(Struct, frozen=True, gc=False):
     """What a decision needs from outside: the time (RFC 3339) and an id in case none was given."""
 
     at: str

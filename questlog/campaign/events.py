@@ -23,7 +23,7 @@ EMPTY_OBJECT = "{}"
 EMPTY_PATCH = "[]"
 
 
-class Actor(Struct, frozen=True):
+class Actor(Struct, frozen=True, gc=False):
     """Who committed: an opaque member id and the role they acted in."""
 
     member: str
@@ -58,7 +58,7 @@ class VisibilityChanged(Struct, frozen=True, tag="visibility.changed", tag_field
 Fact = CampaignCreated | CampaignActivated | CampaignDeactivated | VisibilityChanged
 
 
-class NewEvent(Struct, frozen=True, kw_only=True):
+class NewEvent(Struct, frozen=True, gc=False, kw_only=True):
     """An event that was decided and not yet appended; its JSON members are encoded already.
 
     Attributes:
@@ -111,7 +111,7 @@ class Event(Struct, frozen=True, kw_only=True):
         return decode_fact(self.kind, bytes(self.data))
 
 
-class EventHeader(Struct, frozen=True):
+class EventHeader(Struct, frozen=True, gc=False):
     """What a `campaign_updated` tells of an event: that it happened, not what was in it."""
 
     version: int

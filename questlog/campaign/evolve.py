@@ -42,22 +42,24 @@ def evolve_with(
     state: CampaignState, document: Sized, *, at: str, fact: Fact | None
 ) -> CampaignState:
     """Return the campaign one version on, its new document and size already known."""
-    changes: dict[str, Any] = {
-        "version": state.version + 1,
-        "document": document.value,
-        "size": document.size,
-        "last_at": at,
-    }
+    changes: dict[str, Any] = {}
     match fact:
         case CampaignCreated(title=title, visibility=rules):
-            changes.update(created_at=at, title=title, rules=rules)
+            changes = {"created_at": at, "title": title, "rules": rules}
         case CampaignActivated(table=table):
             changes["table"] = table
         case CampaignDeactivated():
             changes["table"] = None
         case VisibilityChanged(visibility=rules):
             changes["rules"] = rules
-    return replace(state, **changes)
+    return replace(
+        state,
+        version=state.version + 1,
+        document=document.value,
+        size=document.size,
+        last_at=at,
+        **changes,
+    )
 
 
 def fold(state: CampaignState, steps: Iterable[Step]) -> CampaignState:

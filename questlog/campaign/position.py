@@ -16,7 +16,7 @@ PROJECTION_EPOCH = 1
 _DIGITS = 16
 
 
-class Position(Struct, frozen=True):
+class Position(Struct, frozen=True, gc=False):
     """A place in a campaign's log as one view knows it; `proof` is None for a bare version."""
 
     version: int

@@ -65,10 +65,12 @@ class _Account(Editor):
         self.limits = limits
         self.work = _WORK_PER_BYTE * limits.max_bytes
         # Sizes by identity; the value beside its size keeps the id from being used again.
-        self.known: dict[int, tuple[JsonValue, int]] = {id(document): (document, size)}
+        self.known: dict[int, tuple[JsonValue, int]] = {}
 
     def step(self, operation: dict[str, Any]) -> None:
         super().step(operation)
+        if self.work < 0:
+            raise TooLarge("the patch makes more work than a document of the largest size")
         if self.size > self.limits.max_bytes:
             raise TooLarge(f"the document would be over the limit of {self.limits.max_bytes} bytes")
 
@@ -82,6 +84,8 @@ class _Account(Editor):
 
     def parent(self, tokens: Tokens) -> Any:
         node = super().parent(tokens)
+        if not self.known:
+            return node
         # All on the way are about to have another size.
         above = self.root
         self.known.pop(id(above), None)
@@ -92,7 +96,7 @@ class _Account(Editor):
 
     def own(self, container: JsonValue) -> Any:
         fresh = super().own(container)
-        self.spend(len(fresh))
+        self.work -= len(fresh)
         return fresh
 
     def set_root(self, value: JsonValue) -> None:
@@ -107,14 +111,14 @@ class _Account(Editor):
         super().set(node, key, value)
 
     def insert(self, node: list[Any], index: int, value: JsonValue) -> None:
-        self.spend((len(node) - index) // _SHIFTS_PER_BYTE)
+        self.work -= (len(node) - index) // _SHIFTS_PER_BYTE
         self.size += self.measure(value) + (len(node) > 0)
         super().insert(node, index, value)
 
     def delete(self, node: Any, key: Any) -> JsonValue:
         value = node[key]
         if type(node) is list:
-            self.spend((len(node) - key) // _SHIFTS_PER_BYTE)
+            self.work -= (len(node) - key) // _SHIFTS_PER_BYTE
             self.size -= self.measure(value)
         else:
             self.size -= self.member(key, value)
@@ -127,11 +131,10 @@ class _Account(Editor):
 
     def measure(self, value: JsonValue) -> int:
         """Return `len(encode(value))`, encoding it at most once while it stays as it is."""
-        known = self.known.get(id(value))
-        if known is not None:
+        if self.known and (known := self.known.get(id(value))) is not None:
             return known[1]
         size = len(encode(value))
-        self.spend(size)
+        self.work -= size
         if size > _SMALL:
             self.known[id(value)] = (value, size)
         return size
@@ -141,13 +144,7 @@ class _Account(Editor):
         limit = self.limits.max_depth
         if type(value) is dict or type(value) is list:
             # Measured first: its size bounds the work of looking into it.
-            self.spend(self.measure(value))
+            self.work -= self.measure(value)
             above += depth(value, limit)
         if above > limit:
             raise InvalidDocument(f"the document would be nested deeper than {limit}")
-
-    def spend(self, work: int) -> None:
-        """Count work that grows with the document, and stop where there is no end of it."""
-        self.work -= work
-        if self.work < 0:
-            raise TooLarge("the patch makes more work than a document of the largest size")

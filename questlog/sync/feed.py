@@ -37,7 +37,7 @@ DM = Viewer("dm")
 class Entry:
     """One version of a campaign as the feed holds it: the state, its hash, and its views so far."""
 
-    __slots__ = ("distinct", "hash", "header", "projector", "state", "views", "weight")
+    __slots__ = ("_distinct", "hash", "header", "projector", "state", "views", "weight")
 
     def __init__(
         self,
@@ -52,13 +52,20 @@ class Entry:
         self.projector = projector
         self.header = header
         self.weight = weight
-        self.distinct = projector.distinct_players(state.document)
         self.views: dict[str, dict[str, Any]] = {}
+        self._distinct: frozenset[str] | None = None
 
     @property
     def version(self) -> int:
         """The version this entry is."""
         return self.state.version
+
+    @property
+    def distinct(self) -> frozenset[str]:
+        """The ids of the players who may see something no other player sees; found when asked."""
+        if self._distinct is None:
+            self._distinct = self.projector.distinct_players(self.state.document)
+        return self._distinct
 
     def key(self, viewer: Viewer) -> str:
         """Return the name of the view `viewer` has at this version."""
