@@ -1,0 +1,3 @@
+"""The `questlog` command."""
+
+from __future__ import annotations

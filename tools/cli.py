@@ -1,0 +1,88 @@
+"""The `questlog` command: a group whose commands are imported only when they are run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import click
+
+INTERRUPTED = 130
+
+# What a command does stands here too, so that `--help` need not import the commands.
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "serve": ("tools.serve:serve", "Serve the campaigns of a store."),
+        "play": ("tools.play:play", "Perform a recorded campaign on a server."),
+        "watch": ("tools.watch:watch", "Follow a campaign as a player and print each change."),
+        "demo": ("tools.demo.command:demo", "Serve and perform the demo campaign, and show it."),
+        "campaigns": ("tools.reading:campaigns", "List the campaigns of a store."),
+        "log": ("tools.log:log", "Print a campaign's events."),
+        "show": ("tools.reading:show", "Print one event whole."),
+        "state": ("tools.reading:state", "Print a campaign's document, at any version."),
+        "diff": ("tools.reading:diff", "Print what changed between two versions."),
+        "verify": ("tools.maintenance:verify", "Prove that nothing in a store is damaged."),
+        "migrate": ("tools.maintenance:migrate", "Take a store's schema up to this release's."),
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """Finds its commands by name in COMMANDS, and turns known errors into exit statuses.
+
+    0 done, 1 the answer is no, 2 wrong usage, 130 interrupted; a closed pipe ends quietly.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name, importing its module; None where there is none."""
+        found = COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        module, _, attribute = found[0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it refuses is one line on standard error, not a traceback."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # The interpreter flushes once more at exit, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if not _is_answer(error):
+                raise
+            raise click.ClickException(str(error)) from error
+        return result
+
+
+def _is_answer(error: Exception) -> bool:
+    """Return whether this error is a refusal meant for a person."""
+    from eventstore.errors import StoreError
+    from questlog.campaign.errors import Rejection
+
+    return isinstance(error, StoreError | Rejection)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Keep the state of a tabletop campaign as an event log, with live replicas."""
