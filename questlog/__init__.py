@@ -1,1 +1,46 @@
-"""Questlog: the state of a tabletop campaign as an event log, with live replicas."""
+"""Questlog: the state of a tabletop campaign as an event log, with live replicas.
+
+The names below are loaded when they are first used, so that the library without its client needs
+no network code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from questlog.campaign.errors import Rejection
+    from questlog.client import Backoff, CampaignClient, ClosedError
+    from questlog.document import apply, diff
+    from questlog.sync.messages import Committed
+    from questlog.sync.replica import Changed, Deactivated, Replica
+
+__all__ = [
+    "Backoff",
+    "CampaignClient",
+    "Changed",
+    "ClosedError",
+    "Committed",
+    "Deactivated",
+    "Rejection",
+    "Replica",
+    "apply",
+    "diff",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of an exported name when it is first asked for."""
+    from importlib import import_module
+
+    homes = {
+        "questlog.campaign.errors": ("Rejection",),
+        "questlog.client": ("Backoff", "CampaignClient", "ClosedError"),
+        "questlog.document": ("apply", "diff"),
+        "questlog.sync.messages": ("Committed",),
+        "questlog.sync.replica": ("Changed", "Deactivated", "Replica"),
+    }
+    for module, names in homes.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
