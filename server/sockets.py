@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
 from questlog.campaign.errors import Rejection
@@ -35,7 +33,6 @@ async def _serve(request: web.Request, viewer: Viewer | None) -> web.StreamRespo
     transport = request.transport
     if transport is None:
         return socket
-    assert isinstance(transport, asyncio.Transport)
     now = services.clock.monotonic()
     try:
         session = Session(viewer or _player(request), mode_of(request), limits)

@@ -142,14 +142,14 @@ def _commit(
 
 def _patch_of(command: Commit, state: CampaignState) -> list[dict[str, Any]]:
     """Return the operations a commit asks for, finding them where it gives the outcome instead."""
-    given = [f for f in (command.patch, command.merge, command.structured_data) if f is not UNSET]
-    if len(given) != 1:
+    patch, whole, merged = command.patch, command.structured_data, command.merge
+    if (patch is not UNSET) + (whole is not UNSET) + (merged is not UNSET) != 1:
         raise Invalid("A commit has exactly one of patch and structured_data.")
-    if command.patch is not UNSET:
-        return command.patch
-    if command.structured_data is not UNSET:
-        return diff(state.document, command.structured_data)
-    return diff(state.document, merge(state.document, command.merge))
+    if patch is not UNSET:
+        return patch
+    if whole is not UNSET:
+        return diff(state.document, whole)
+    return diff(state.document, merge(state.document, merged))
 
 
 def _check_base(state: CampaignState, expected: int | None) -> None:

@@ -44,6 +44,8 @@ def evolve_with(
     """Return the campaign one version on, its new document and size already known."""
     changes: dict[str, Any] = {}
     match fact:
+        case None:
+            pass
         case CampaignCreated(title=title, visibility=rules):
             changes = {"created_at": at, "title": title, "rules": rules}
         case CampaignActivated(table=table):

@@ -94,10 +94,10 @@ class _Account(Editor):
             self.known.pop(id(above), None)
         return node
 
-    def own(self, container: JsonValue) -> Any:
-        fresh = super().own(container)
-        self.work -= len(fresh)
-        return fresh
+    def copy(self, source: Tokens, target: Tokens) -> None:
+        # What this run owns now it may have to copy again for the next operation.
+        self.work -= sum(map(len, self.owned.values()))
+        super().copy(source, target)
 
     def set_root(self, value: JsonValue) -> None:
         self.size = self.measure(value)
