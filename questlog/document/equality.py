@@ -2,9 +2,8 @@
 
 Python's `==` agrees with JSON but in one point: it takes True for 1 and False for 0. So its "no"
 is final, and its "yes" only needs the kinds confirmed. Where both sides encode to the same bytes
-they are; that is true of most equal values, and on recorded documents three times faster than
-walking them and six times faster than comparing them member by member in Python. Only where keys
-stand in another order, or 1 meets 1.0, do we walk.
+they are; that is true of most equal values, and on recorded documents three to five times faster
+than walking both. Only where keys stand in another order, or 1 meets 1.0, do we walk.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def same_kinds(a: JsonValue, b: JsonValue) -> bool:
 
 def _same_bytes(a: JsonValue, b: JsonValue) -> bool:
     try:
-        # MessagePack, since it writes numbers and texts as they are: half the time of JSON.
+        # MessagePack writes numbers and texts as they are: a quarter to a half quicker than JSON.
         return msgspec.msgpack.encode(a) == msgspec.msgpack.encode(b)
     except (OverflowError, UnicodeEncodeError):
         # It has no integers beyond 64 bits, and refuses the lone surrogates of Python callers.
