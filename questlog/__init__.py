@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from questlog.campaign.errors import Rejection
-    from questlog.client import Backoff, CampaignClient, ClosedError
+    from questlog.client import CampaignClient
     from questlog.document import apply, diff
+    from questlog.sync.backoff import Backoff
+    from questlog.sync.closing import ClosedError
     from questlog.sync.messages import Committed
     from questlog.sync.replica import Changed, Deactivated, Replica
 
@@ -35,8 +37,10 @@ def __getattr__(name: str) -> Any:
 
     homes = {
         "questlog.campaign.errors": ("Rejection",),
-        "questlog.client": ("Backoff", "CampaignClient", "ClosedError"),
+        "questlog.client": ("CampaignClient",),
         "questlog.document": ("apply", "diff"),
+        "questlog.sync.backoff": ("Backoff",),
+        "questlog.sync.closing": ("ClosedError",),
         "questlog.sync.messages": ("Committed",),
         "questlog.sync.replica": ("Changed", "Deactivated", "Replica"),
     }

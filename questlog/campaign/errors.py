@@ -127,6 +127,13 @@ def rejections() -> dict[str, type[Rejection]]:
     return {cls.code: cls for cls in Rejection.__subclasses__()}
 
 
+def rejection_of(code: str, message: str, version: int | None = None) -> Rejection:
+    """Return the rejection a server answered with; a code of a later release keeps its code."""
+    rejection = rejections().get(code, Rejection)(message, version=version)
+    rejection.code = code
+    return rejection
+
+
 def from_document(error: DocumentError) -> Rejection:
     """Turn what the document layer refused into the rejection of the same code."""
     return rejections().get(error.code, Invalid)(str(error))

@@ -11,6 +11,21 @@ FIRST_FINAL = 4400
 LAST_FINAL = 4499
 
 
+class ClosedError(ConnectionError):
+    """The client is closed: by its owner, or by a server that will not have it back as it is.
+
+    Attributes:
+        code: the contract's error code (`unknown_campaign`, …); `closed` where the owner closed it.
+        close_code: the WebSocket close code (RFC 6455, 7.4), None where there was none.
+    """
+
+    def __init__(self, code: str, message: str, close_code: int | None = None) -> None:
+        self.code = code
+        self.message = message
+        self.close_code = close_code
+        super().__init__(message)
+
+
 class CloseCode(IntEnum):
     """Every code a Questlog server closes a socket with."""
 

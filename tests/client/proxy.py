@@ -1,0 +1,71 @@
+"""A TCP proxy that can lose what a server says, and cut connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+
+class Proxy:
+    """Passes bytes on between clients and a server.
+
+    Attributes:
+        url: where clients connect.
+        deaf: while set, what the server says is lost.
+        accepted: how many connections there have been.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.url = ""
+        self.deaf = False
+        self.accepted = 0
+        self._target = urlsplit(target)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def before(cls, target: str) -> AsyncIterator[Proxy]:
+        """Stand before the server at `target` (`http://HOST:PORT`)."""
+        proxy = cls(target)
+        server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield proxy
+        finally:
+            server.close()
+            proxy.cut()
+            await asyncio.gather(*proxy._tasks, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Break off every connection, saying nothing."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(writer)
+        try:
+            there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+            self._writers.add(back)
+            await asyncio.gather(
+                self._pass_on(reader, back, from_server=False),
+                self._pass_on(there, writer, from_server=True),
+            )
+        finally:
+            self.cut()
+            self._tasks.discard(task)
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_server: bool
+    ) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if not (from_server and self.deaf):
+                    writer.write(data)
+        writer.close()
