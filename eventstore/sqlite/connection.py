@@ -70,8 +70,13 @@ async def _open(connector: Callable[[], sqlite3.Connection]) -> Connection:
     connection = Connection(connector, iter_chunk_size=64)
     try:
         return await connection  # type: ignore[return-value]
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+    except Exception as error:
+        # aiosqlite tells its thread to stop and leaves it to report to a loop that may be closed.
+        await asyncio.to_thread(connection._thread.join)
+        if (
+            isinstance(error, sqlite3.DatabaseError)
+            and error.sqlite_errorcode == sqlite3.SQLITE_NOTADB
+        ):
             raise NotAStoreError from error
         raise
 
