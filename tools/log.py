@@ -1,0 +1,186 @@
+"""`questlog log`: a campaign's events, filtered, from either end or as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from eventstore.sqlite.store import SqliteReader
+from questlog.campaign.events import Event
+from questlog.document import parse
+from tools.options import json_option, option, store_option
+from tools.reading import answer, check_pointer, known, opened
+from tools.render import QUIET, Output
+
+CHUNK = 64
+POLL_SECONDS = 0.2
+SHOWN_PATHS = 3
+
+
+class Wanted(Struct, frozen=True):
+    """Which events to print, and from where.
+
+    Attributes:
+        actor: a member's id or a role.
+        since, until: the first and the last moment.
+        path: the tokens of a pointer; an event is wanted that changed it, or below or above it.
+        limit: how many at most.
+    """
+
+    kind: str | None
+    actor: str | None
+    since: datetime | None
+    until: datetime | None
+    path: tuple[str, ...]
+    after: int
+    limit: int | None
+    reverse: bool
+    follow: bool
+
+    def accepts(self, event: Event) -> bool:
+        """Return whether the event is one of those wanted."""
+        if self.actor is not None and self.actor not in (event.actor.member, event.actor.role):
+            return False
+        if self.since is not None and _moment(event.at) < self.since:
+            return False
+        if self.until is not None and _moment(event.at) > self.until:
+            return False
+        return not self.path or any(_touches(o, self.path) for o in event.operations())
+
+    def over(self, event: Event) -> bool:
+        """Return whether no event from here on can be wanted, as time does not run back."""
+        if self.reverse:
+            return self.since is not None and _moment(event.at) < self.since
+        return self.until is not None and _moment(event.at) > self.until
+
+
+def _time(context: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+    """Return the moment an option names; other text is wrong usage."""
+    try:
+        return None if text is None else _moment(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no time like 2026-01-31T19:30:00Z.") from error
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options by which events are chosen."""
+    for add in reversed(
+        (
+            option("--kind", help="Only events of this kind."),
+            option("--actor", help="Only events by this member, or in this role."),
+            option("--since", callback=_time, help="Only events from this moment on (RFC 3339)."),
+            option("--until", callback=_time, help="Only events up to this moment."),
+            option(
+                "--path", default="", metavar="POINTER", help="Only changes at, below or above."
+            ),
+            option("--after", default=0, type=click.IntRange(min=0), help="From this version on."),
+            option("--limit", type=click.IntRange(min=0), help="At most so many."),
+            option("--reverse", is_flag=True, help="The latest first."),
+            option("--follow", is_flag=True, help="Go on with what is appended, until ^C."),
+        )
+    ):
+        command = add(command)
+    return command
+
+
+@click.command()
+@click.argument("campaign")
+@options
+@store_option
+@json_option
+def log(campaign: str, store: str, as_json: bool, path: str, **chosen: Any) -> None:
+    """Print the events of CAMPAIGN, the first first."""
+    wanted = Wanted(path=check_pointer(path), **chosen)
+    if wanted.follow and wanted.reverse:
+        raise click.UsageError("--follow and --reverse exclude each other.")
+    if not wanted.follow:
+        answer(_log(campaign, store, wanted, as_json), as_json=as_json)
+        return
+    # Who follows ends it so; that is no failure.
+    with suppress(KeyboardInterrupt):
+        answer(_log(campaign, store, wanted, as_json), as_json=as_json)
+
+
+async def _log(campaign: str, store: str, wanted: Wanted, as_json: bool) -> None:
+    output = Output()
+    async with opened(store) as reader:
+        await known(reader, campaign)
+        left = wanted.limit
+        async for events in _chunks(reader, campaign, wanted):
+            for event in events:
+                if left == 0 or wanted.over(event):
+                    return
+                if not wanted.accepts(event):
+                    continue
+                if as_json:
+                    output.json(event)
+                else:
+                    _print_line(output, event)
+                left = None if left is None else left - 1
+            output.flush()
+            if left == 0:
+                return
+
+
+async def _chunks(
+    reader: SqliteReader, campaign: str, wanted: Wanted
+) -> AsyncIterator[list[Event]]:
+    """Yield the log a chunk at a time, from the end asked for; on and on for who follows."""
+    head = (await known(reader, campaign)).version
+    if wanted.reverse:
+        for until in range(head, wanted.after, -CHUNK):
+            after = max(until - CHUNK, wanted.after)
+            events = await reader.read(campaign, after=after, until=until, kind=wanted.kind)
+            yield events[::-1]
+        return
+    after = wanted.after
+    while True:
+        events = await reader.read(campaign, after=after, limit=CHUNK, kind=wanted.kind)
+        if events:
+            after = events[-1].version
+            yield events
+        elif wanted.follow:
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            return
+
+
+def _print_line(output: Output, event: Event) -> None:
+    output.line(
+        (f"{event.version:>6}", "bold yellow"),
+        (f"  {event.at}  ", QUIET),
+        (f"{event.kind:20} ", "cyan"),
+        (f"{event.actor.member:12} ", "magenta"),
+        _summary(event),
+    )
+
+
+def _summary(event: Event) -> str:
+    changing = [o for o in event.operations() if o["op"] != "test"]
+    paths = list(dict.fromkeys(o["path"] or "(whole document)" for o in changing))
+    more = f" and {len(paths) - SHOWN_PATHS} more" * (len(paths) > SHOWN_PATHS)
+    return " ".join(paths[:SHOWN_PATHS]) + more
+
+
+def _touches(operation: dict[str, Any], path: tuple[str, ...]) -> bool:
+    if operation["op"] == "test":
+        return False
+    changed = [operation["path"]]
+    if operation["op"] == "move":
+        changed.append(operation["from"])
+    # "-" stands for the place past the end of a list, whichever that was.
+    return any(
+        all(a in (b, "-") for a, b in zip(parse(text), path, strict=False)) for text in changed
+    )
+
+
+def _moment(text: str) -> datetime:
+    """Return a moment as RFC 3339 writes it; one without an offset is meant in UTC."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

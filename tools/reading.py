@@ -1,0 +1,233 @@
+"""`questlog campaigns`, `show`, `state` and `diff`: read a store, also while a server writes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import click
+
+from eventstore.errors import StoreError
+from eventstore.port import Loaded, Summary
+from eventstore.sqlite.store import SqliteReader
+from questlog.campaign.errors import Invalid, Rejection, UnknownCampaign, UnknownVersion
+from questlog.campaign.events import Event
+from questlog.campaign.evolve import DamagedLogError
+from questlog.campaign.position import seal
+from questlog.campaign.state import CampaignState
+from questlog.campaign.upcast import UnknownSchemaError
+from questlog.document import BadPointer, get, parse
+from questlog.document import diff as difference
+from tools.options import json_option, option, store_option
+from tools.render import Output, changes, fail
+
+T = TypeVar("T")
+
+
+def answer(work: Coroutine[Any, Any, T], *, as_json: bool) -> T:
+    """Run `work` to its end; what it refuses is said on standard error, with exit status 1."""
+    try:
+        return asyncio.run(work)
+    except (StoreError, Rejection) as error:
+        fail(error.code, error.message, as_json=as_json)
+    except (DamagedLogError, UnknownSchemaError) as error:
+        fail(error.code, f"{error}; see questlog verify.", as_json=as_json)
+
+
+@asynccontextmanager
+async def opened(store: str) -> AsyncIterator[SqliteReader]:
+    """Open the store at this URL for reading, and close it in the end."""
+    reader = await SqliteReader.open(store)
+    try:
+        yield reader
+    finally:
+        await reader.close()
+
+
+async def known(reader: SqliteReader, campaign: str) -> Summary:
+    """Return the summary of a campaign.
+
+    Raises:
+        UnknownCampaign: there is none of this id.
+    """
+    summary = await reader.summary(campaign)
+    if summary is None:
+        raise UnknownCampaign(f"There is no campaign {campaign!r} in {reader.path}.")
+    return summary
+
+
+async def loaded_at(reader: SqliteReader, campaign: str, version: int | None) -> Loaded:
+    """Return a campaign at a version, or at its head.
+
+    Raises:
+        UnknownCampaign, UnknownVersion: there is none.
+    """
+    summary = await known(reader, campaign)
+    loaded = await reader.load(campaign, at=version)
+    if loaded is None:
+        raise UnknownVersion(f"{campaign!r} has versions 1 to {summary.version}, not {version}.")
+    return loaded
+
+
+def position(reader: SqliteReader, version: int, chain_hash: str) -> str:
+    """Return the position of a version for the DM's view, as over HTTP."""
+    return str(seal(reader.secret, version, chain_hash, "dm"))
+
+
+@click.command()
+@store_option
+@json_option
+def campaigns(store: str, as_json: bool) -> None:
+    """List the campaigns of a store."""
+    answer(_campaigns(store, as_json), as_json=as_json)
+
+
+async def _campaigns(store: str, as_json: bool) -> None:
+    output = Output()
+    async with opened(store) as reader:
+        found = await reader.campaigns()
+        if not as_json:
+            columns = ("campaign", "title", "version", "table", "created", "last event")
+            output.table(columns, [_cells(summary) for summary in found])
+            return
+        for summary in found:
+            output.json(
+                {
+                    "campaign_id": summary.campaign_id,
+                    "title": summary.title,
+                    "version": summary.version,
+                    "position": position(reader, summary.version, summary.hash),
+                    "table": summary.table,
+                    "created_at": summary.created_at,
+                    "last_at": summary.last_at,
+                }
+            )
+
+
+def _cells(summary: Summary) -> tuple[str, ...]:
+    return (
+        summary.campaign_id,
+        summary.title or "",
+        str(summary.version),
+        summary.table or "",
+        summary.created_at,
+        summary.last_at,
+    )
+
+
+@click.command()
+@click.argument("campaign")
+@click.argument("version", type=click.IntRange(min=1))
+@store_option
+@json_option
+def show(campaign: str, version: int, store: str, as_json: bool) -> None:
+    """Print one event of CAMPAIGN whole: what it says of itself, and what it changed."""
+    answer(_show(campaign, version, store, as_json), as_json=as_json)
+
+
+async def _show(campaign: str, version: int, store: str, as_json: bool) -> None:
+    output = Output()
+    async with opened(store) as reader:
+        summary = await known(reader, campaign)
+        found = await reader.read(campaign, after=version - 1, until=version)
+        if not found:
+            raise UnknownVersion(
+                f"{campaign!r} has versions 1 to {summary.version}, not {version}."
+            )
+        if as_json:
+            output.json(found[0])
+            return
+        before = await reader.load(campaign, at=version - 1)
+    _print_event(output, found[0], before)
+
+
+def _print_event(output: Output, event: Event, before: Loaded | None) -> None:
+    rows = {
+        "version": str(event.version),
+        "id": event.id,
+        "kind": event.kind,
+        "actor": f"{event.actor.member} ({event.actor.role})",
+        "at": event.at,
+        "data": bytes(event.data).decode(),
+        "meta": bytes(event.meta).decode(),
+        "request": event.request,
+        "schema": str(event.schema),
+        "hash": event.hash,
+    }
+    for name, text in rows.items():
+        output.line((f"{name:8} ", "bold"), text)
+    document = {} if before is None else before.state.document
+    for part in changes(document, event.operations()):
+        output.line(part)
+
+
+@click.command()
+@click.argument("campaign")
+@option("--at", type=click.IntRange(min=1), metavar="N", help="At this version, not the head.")
+@option("--path", default="", metavar="POINTER", help="Only what stands there (RFC 6901).")
+@store_option
+@json_option
+def state(campaign: str, at: int | None, path: str, store: str, as_json: bool) -> None:
+    """Print the document of CAMPAIGN, as the DM sees it."""
+    check_pointer(path)
+    answer(_state(campaign, at, path, store, as_json), as_json=as_json)
+
+
+async def _state(campaign: str, at: int | None, path: str, store: str, as_json: bool) -> None:
+    async with opened(store) as reader:
+        loaded = await loaded_at(reader, campaign, at)
+        proved = position(reader, loaded.state.version, loaded.hash)
+    try:
+        value = get(loaded.state.document, path)
+    except BadPointer as error:
+        raise Invalid(f"There is nothing at {path}: {error}.") from error
+    if not as_json:
+        Output().document(value)
+        return
+    head = {"campaign_id": campaign, "version": loaded.state.version, "position": proved}
+    Output().json({**head, **({"path": path, "value": value} if path else _whole(value))})
+
+
+def _whole(document: Any) -> dict[str, Any]:
+    return {"structured_data": document}
+
+
+def check_pointer(text: str) -> tuple[str, ...]:
+    """Return the tokens of a pointer given on the command line; other text is wrong usage."""
+    try:
+        return parse(text)
+    except BadPointer as error:
+        raise click.BadParameter(f"{error}.", param_hint="--path") from error
+
+
+@click.command()
+@click.argument("campaign")
+@click.argument("a", type=click.IntRange(min=0))
+@click.argument("b", type=click.IntRange(min=0))
+@store_option
+@json_option
+def diff(campaign: str, a: int, b: int, store: str, as_json: bool) -> None:
+    """Print what changed in CAMPAIGN from version A to version B (0: before it began)."""
+    answer(_diff(campaign, a, b, store, as_json), as_json=as_json)
+
+
+async def _diff(campaign: str, a: int, b: int, store: str, as_json: bool) -> None:
+    output = Output()
+    async with opened(store) as reader:
+        await known(reader, campaign)
+        old, new = [await _document(reader, campaign, version) for version in (a, b)]
+    operations = difference(old, new)
+    if as_json:
+        for operation in operations:
+            output.json(operation)
+        return
+    for part in changes(old, operations):
+        output.line(part)
+
+
+async def _document(reader: SqliteReader, campaign: str, version: int) -> dict[str, Any]:
+    if version == 0:
+        return CampaignState(campaign_id=campaign).document
+    return (await loaded_at(reader, campaign, version)).state.document
