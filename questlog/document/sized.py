@@ -19,7 +19,7 @@ from questlog.document.limits import JsonValue, Limits, Sized
 _WORK_PER_BYTE = 16
 # A value this small is measured again sooner than looked up.
 _SMALL = 256
-# Elements a list shifts while one byte is encoded: 4 to 20 measured, by length and content.
+# Elements a list shifts while one byte is encoded: 5 to 18 measured, by length and content.
 _SHIFTS_PER_BYTE = 8
 
 
