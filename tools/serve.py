@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -99,20 +101,21 @@ async def _serve(config: Config, host: str, port: int, store_url: str, log: Any)
         loop.add_signal_handler(number, stop.set)
     store = await SqliteStore.open(store_url)
     try:
-        await serve_until(stop.wait(), config, host, port, store, log)
+        async with listening(config, host, port, store, log) as url:
+            click.echo(f"questlog listening on {url}")
+            await stop.wait()
+            log.info("stopping")
     finally:
         await store.close()
 
 
-async def serve_until(
-    stopped: Any,
-    config: Config,
-    host: str,
-    port: int,
-    store: EventStore,
-    log: Any,
-) -> None:
-    """Serve `store` until the awaitable `stopped` is done, then finish what was accepted.
+@asynccontextmanager
+async def listening(
+    config: Config, host: str, port: int, store: EventStore, log: Any
+) -> AsyncIterator[str]:
+    """Serve `store` for as long as the context lasts; yields the server's URL.
+
+    Leaving it finishes what was accepted and tells the sockets; the caller closes the store.
 
     Raises:
         click.ClickException: the port cannot be listened on.
@@ -128,11 +131,10 @@ async def serve_until(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            sentence = f"Cannot listen on {host} port {port}: {error.strerror}."
+            why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+            sentence = f"Cannot listen on {host} port {port}: {why}."
             raise click.ClickException(sentence) from error
-        click.echo(f"questlog listening on {address(runner.addresses[0])}")
-        await stopped
-        log.info("stopping")
+        yield address(runner.addresses[0])
     finally:
         await runner.cleanup()
 
