@@ -131,7 +131,7 @@ async def listening(
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             sentence = f"Cannot listen on {host} port {port}: {why}."
             raise click.ClickException(sentence) from error
         yield address(runner.addresses[0])
