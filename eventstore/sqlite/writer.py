@@ -155,12 +155,12 @@ def _append(connection: sqlite3.Connection, append: Append, heads: Heads) -> Res
     outcomes: list[Outcome] = []
     for event in append.events:
         version = 0 if head is None else head.version
-        refused: sqlite3.IntegrityError | None = None
+        refused: Exception | None = None
         if event.based_on == version:
-            row = row_of(campaign_id, event, GENESIS if head is None else head.hash)
             try:
+                row = row_of(campaign_id, event, GENESIS if head is None else head.hash)
                 _insert(connection, campaign_id, event, row)
-            except sqlite3.IntegrityError as error:
+            except (sqlite3.IntegrityError, UnicodeError) as error:
                 refused = error
             else:
                 head = heads[campaign_id] = Head(version + 1, str(row[-1]))
@@ -171,7 +171,10 @@ def _append(connection: sqlite3.Connection, append: Append, heads: Heads) -> Res
         earlier = None if event.minted else _find(connection, campaign_id, event)
         if earlier is None and refused is not None:
             # What the schema refuses is this append's fault alone; the rest of the batch goes on.
-            return StoreError(f"The store refused an event of {campaign_id!r}: {refused}.")
+            heads.pop(campaign_id, None)
+            written = any(isinstance(outcome, Appended) for outcome in outcomes)
+            kind = OutcomeUnknownError if written else StoreError
+            return kind(f"The store refused an event of {campaign_id!r}: {refused}.")
         outcomes.append(earlier or Conflict(version))
     return outcomes
 
