@@ -13,6 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from eventstore.chain import FIELDS
 from questlog.campaign.events import Actor, Event, NewEvent
 from questlog.campaign.state import CampaignState
 
@@ -105,6 +106,15 @@ class StoredEvent(Struct, frozen=True):
 
     fields: tuple[str | int, ...]
     hash: str
+
+    @property
+    def version(self) -> int:
+        """The event's version."""
+        return int(self.field("version"))
+
+    def field(self, name: str) -> str | int:
+        """Return one column by its name."""
+        return self.fields[FIELDS.index(name)]
 
 
 class Kept(Struct, frozen=True):

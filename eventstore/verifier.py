@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 from msgspec.structs import replace
 
-from eventstore.chain import FIELDS, GENESIS, link
+from eventstore.chain import GENESIS, link
 from eventstore.errors import UnreadableError
 from eventstore.port import Auditor, Finding, Kept, StoredEvent
 from eventstore.sqlite.rows import step_of
@@ -24,10 +24,8 @@ from questlog.campaign.state import CampaignState
 from questlog.campaign.upcast import UnknownSchemaError
 from questlog.document import equal
 
-_VERSION = FIELDS.index("version")
-_AT = FIELDS.index("at")
 # What `step_of` takes, in its order.
-_STEP = tuple(FIELDS.index(name) for name in ("version", "at", "kind", "data", "patch", "schema"))
+_STEP = ("version", "at", "kind", "data", "patch", "schema")
 _BROKEN = (msgspec.MsgspecError, UnknownSchemaError, DamagedLogError)
 
 
@@ -68,7 +66,7 @@ async def _verify_campaign(
         walk = _Walk(name, kept)
         while rows := await reader.stored(name, walk.version, kept.summary.version):
             for row in rows:
-                version = int(row.fields[_VERSION])
+                version = row.version
                 walk.take(row)
                 if version in walk.snapshots:
                     walk.check_snapshot(await reader.stored_snapshot(name, version))
@@ -119,7 +117,7 @@ class _Walk:
 
     def take(self, row: StoredEvent) -> None:
         """Look at the next event: its version, its link, its time; its patch with `fold`."""
-        version, at = int(row.fields[_VERSION]), str(row.fields[_AT])
+        version, at = row.version, str(row.field("at"))
         if version != self.version + 1:
             self._gap(version)
         expected = [link(previous, row.fields) for previous in self._previous]
@@ -229,7 +227,7 @@ class _Walk:
                 state = _folded(state, [row])
             except _BROKEN as error:
                 if not self._doubted:
-                    self._add("patch_failed", int(row.fields[_VERSION]), f"{error}.")
+                    self._add("patch_failed", row.version, f"{error}.")
                 break
         self._state = None
 
@@ -239,7 +237,7 @@ class _Walk:
 
 def _folded(state: CampaignState, rows: list[StoredEvent]) -> CampaignState:
     # mypy cannot know that the columns of a STRICT table are of the types it declares.
-    steps = [step_of(*(row.fields[index] for index in _STEP)) for row in rows]  # type: ignore[arg-type]
+    steps = [step_of(*(row.field(name) for name in _STEP)) for row in rows]  # type: ignore[arg-type]
     return fold(state, steps)
 
 
