@@ -32,6 +32,7 @@ RECENT_VERSIONS = 512
 RECENT_BYTES = 8 * 1024 * 1024
 EVENTS_SHARE = 0.05
 DM = Viewer("dm")
+ANY_PLAYER = Viewer("player")
 
 
 class Entry:
@@ -93,6 +94,7 @@ class Feed:
         self._recent: OrderedDict[int, Entry] = OrderedDict()
         self._recent_weight = 0
         self._made: dict[tuple[Any, ...], Encoded] = {}
+        self._made_bytes = 0
         self._projector = Projector(state.rules)
         self.head = Entry(state, chain_hash, self._projector)
         self._recent[state.version] = self.head
@@ -118,7 +120,7 @@ class Feed:
             len(self._recent) > RECENT_VERSIONS or self._recent_weight > RECENT_BYTES
         ):
             self._recent_weight -= self._recent.popitem(last=False)[1].weight
-        self._made.clear()
+        self._forget_made()
         return before
 
     def recall(self, version: int) -> Entry | None:
@@ -151,7 +153,10 @@ class Feed:
         """Return what takes a view from `base`, just left, to the head, naming every event."""
         key = self.head.key(viewer)
         if mode == "full":
-            return self._once(("full", key, base.version), lambda: self._full(viewer, key, base))
+            return self._once(
+                ("full", base.key(viewer), key, base.version),
+                lambda: self._full(viewer, key, base),
+            )
         return self._once(
             ("update", base.key(viewer), key, base.version),
             lambda: self._delta(viewer, key, base, self._headers(viewer, base)),
@@ -176,8 +181,17 @@ class Feed:
     def _once(self, name: tuple[Any, ...], make: Callable[[], Encoded]) -> Encoded:
         made = self._made.get(name)
         if made is None:
-            made = self._made[name] = make()
+            made = make()
+            if self._made_bytes + len(made.payload) > RECENT_BYTES:
+                # A peer may ask from every version of the log in turn while the head rests.
+                self._forget_made()
+            self._made[name] = made
+            self._made_bytes += len(made.payload)
         return made
+
+    def _forget_made(self) -> None:
+        self._made.clear()
+        self._made_bytes = 0
 
     def _projector_for(self, rules: Rules | None) -> Projector:
         """Return compiled rules, compiling only when they are not the ones in force."""
@@ -238,11 +252,16 @@ class Feed:
     def _headers(self, viewer: Viewer, base: Entry, room: int | None = None) -> list[EventHeader]:
         """Return the events after `base` that this viewer may know of: those that changed the view.
 
-        A DM may know of all. Where `room` (bytes) or memory ends, the oldest are left out.
+        A DM may know of all. Where `room` (bytes) or memory ends, the oldest are left out. Players
+        who share a view at both ends share the message, so it names what all of them may know of,
+        even where one had a view of its own in between.
         """
+        if base.key(viewer) == self.head.key(viewer) == base.key(ANY_PLAYER):
+            viewer = ANY_PLAYER
         headers: list[EventHeader] = []
         for version in range(self.head.version, base.version, -1):
-            entry, before = self._recent.get(version), self._recent.get(version - 1)
+            entry = self._recent.get(version)
+            before = base if version - 1 == base.version else self._recent.get(version - 1)
             if entry is None or entry.header is None:
                 break
             if room is not None:
