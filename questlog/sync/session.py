@@ -97,6 +97,8 @@ class Session:
 
     def follow(self, feed: Feed, since: str | None, reason: Reason) -> list[Effect]:
         """Begin to follow `feed` for a peer that claims to hold the position `since`."""
+        if self.phase is Phase.CLOSED:
+            return []
         self.feed = feed
         return self._catch_up(None if since is None else parse_position(since), reason)
 
@@ -120,9 +122,7 @@ class Session:
             case Authenticate():
                 return []
             case Resync(position=text):
-                if self.feed is None or self.phase is Phase.LAGGING:
-                    return []
-                return self._catch_up(None if text is None else parse_position(text), "resync")
+                return self._resync(None if text is None else parse_position(text))
             case ClientHeartbeat():
                 return self.heartbeat(now)
             case _ if self.viewer.role != "dm":
@@ -133,9 +133,9 @@ class Session:
 
     def heartbeat(self, now: str) -> list[Effect]:
         """Say where the followed campaign stands: at rest, and in answer to the peer's."""
-        if self.feed is None:
+        if self.phase is Phase.WAITING:
             return [Send(Encoded(ServerHeartbeat(None, 0, None, now)))]
-        if self.phase is Phase.LIVE:
+        if self.feed is not None and self.phase is Phase.LIVE:
             return [Send(self.feed.heartbeat(self.viewer))]
         # What the peer should hold is on its way; naming the head would only make it ask again.
         return []
@@ -167,9 +167,11 @@ class Session:
 
     def drained(self) -> list[Effect]:
         """Bring a peer whose outbox has drained to the head, by one message."""
-        if self.phase is not Phase.LAGGING or self.feed is None or self._held is None:
+        if self.phase is not Phase.LAGGING or self.feed is None:
             return []
         held, self._held = self._held, None
+        if held is None:
+            return self._catch_up(self._since, "resync")
         self.phase = Phase.LIVE
         if held is self.feed.head:
             return []
@@ -179,6 +181,15 @@ class Session:
         """Note that the socket is gone."""
         self.phase = Phase.CLOSED
         self.feed = self._held = self._since = None
+
+    def _resync(self, since: Position | None) -> list[Effect]:
+        """Bring a peer that found a gap to the head: at once, or once its outbox has drained."""
+        if self.feed is None:
+            return []
+        if self.phase is Phase.LAGGING:
+            self._held, self._since = None, since
+            return []
+        return self._catch_up(since, "resync")
 
     def _catch_up(self, since: Position | None, reason: Reason) -> list[Effect]:
         feed = self.feed
