@@ -78,6 +78,7 @@ class Replica:
 
     Attributes:
         campaign_id, version, position: what is held; None, 0 and None before the first snapshot.
+            The position alone is None where the log refuted it: then only a snapshot is believed.
         document: the view, replaced and never mutated; None where nothing is active.
         status: `connecting` until the first message of a connection, `stale` from a gap to its
             healing, `waiting` at an empty table, else `live`.
@@ -145,7 +146,7 @@ class Replica:
             if same and message.version <= self.version and self.status == "live":
                 return []
             return [self._replace(message, message.structured_data, None, message.events)]
-        if not same or message.base is UNSET or message.patch is UNSET:
+        if not same or self.position is None or message.base is UNSET or message.patch is UNSET:
             return self._resync()
         if message.version <= self.version:
             if message.base == message.version == self.version and not message.patch:
@@ -160,6 +161,8 @@ class Replica:
         try:
             document = apply(self.document, patch)
         except DocumentError:
+            document = None
+        if type(document) is not dict:
             # The versions agree and the documents do not: only a snapshot can be trusted now.
             self.position = None
             return self._resync()
@@ -187,11 +190,12 @@ class Replica:
                 self.status = "waiting"
                 return []
             return self._deactivate(self.campaign_id or "")
-        if message.campaign_id == self.campaign_id and self.status == "live":
-            if message.version < self.version:
-                return []
-            if message.version == self.version and message.position == self.position:
-                return []
+        same = message.campaign_id == self.campaign_id
+        if same and message.version == self.version and message.position != self.position:
+            # Another log, or another view: a delta from this version would not lead to the truth.
+            self.position = None
+        elif same and message.version <= self.version and self.status == "live":
+            return []
         # Whatever was asked before has been lost, or was answered by something that was.
         self._asked = False
         return self._resync()
@@ -209,7 +213,8 @@ def is_unknown_type(frame: bytes | str) -> bool:
     """Return whether a frame holds an object whose `type` this release does not know."""
     value = msgspec.json.decode(frame)
     known = {cls.__struct_config__.tag for cls in _SERVER_TYPES}
-    return type(value) is dict and value.get("type") not in known
+    kind = value.get("type") if type(value) is dict else None
+    return type(kind) is str and kind not in known
 
 
 def _send(message: Resync | ClientHeartbeat) -> SendText:
