@@ -80,7 +80,9 @@ async def commit(request: web.Request) -> web.Response:
         lease=body.lease,
         if_match=condition(request, seat),
     )
-    done = await seat.live.submit(Request(actor_of(request), command, body.id or key))
+    done = await seat.live.submit(
+        Request(actor_of(request), command, key if body.id is None else body.id)
+    )
     position = services.position(done.version, done.hash, DM)
     reply = CommitAnswer(done.id, done.version, position, done.duplicate)
     return answer(reply, 200 if done.duplicate else 201)

@@ -1,17 +1,21 @@
 """aiohttp's edges, made safe: requests it cannot parse are answered without quoting them.
 
 aiohttp puts the bytes of an oversized header or a malformed request line into its answer and its
-log, where a token or a secret in a URL would then stand.
+log, where a token or a secret in a URL would then stand. It also closes at once, which resets the
+connection of a peer that is still sending: the answer would be lost.
 """
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from questlog.campaign.errors import Invalid, TooLarge
+from server.connection import LINGER
 from server.problems import problem
 
 SENTENCES = {
@@ -23,7 +27,30 @@ SENTENCES = {
 class QuietHandler(RequestHandler):
     """A request handler that says of an unreadable request only that it was one."""
 
-    __slots__ = ()
+    __slots__ = ("_gone", "_unreadable")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._gone = asyncio.Event()
+        self._unreadable = False
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Note that the peer has gone."""
+        self._gone.set()
+        super().connection_lost(exc)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send a response; after one to an unreadable request, give the peer time to read it."""
+        finished = await super().finish_response(request, resp, start_time)
+        if self._unreadable:
+            # From here on what still comes is thrown away.
+            self._close = True
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await self._gone.wait()
+        return finished
 
     def handle_error(
         self,
@@ -41,6 +68,7 @@ class QuietHandler(RequestHandler):
             raise ConnectionError("The response has begun; it can only be broken off.")
         sentence = SENTENCES.get(status, "The server failed.")
         refusal = TooLarge(sentence) if status == 413 else Invalid(sentence)
+        self._unreadable = True
         response = problem(refusal, status)
         response.force_close()
         return response

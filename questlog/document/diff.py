@@ -26,6 +26,7 @@ _MISSING = object()
 # Down to here values are entered without comparing them first. Documents are compared because
 # they differ, and then comparing the whole, and again what is in it, does most of it twice.
 _ENTERED = 2
+_TOP_FACTOR = 2
 # `{"op":"replace","path":"","value":}` and the comma after it.
 _REPLACE_FRAME = 36
 
@@ -34,9 +35,11 @@ def diff(old: JsonValue, new: JsonValue) -> list[Operation]:
     """Return RFC 6902 operations that make `new` of `old`; none where they are equal.
 
     As JSON has it: the order of keys is no difference, nor is 1 against 1.0, but 0 against false
-    is. The operations hold parts of `new` itself, and never take more bytes than one that
-    replaces the whole. They only use add, remove, replace and move, and are at most
-    `MAX_OPERATIONS`: what would take more is replaced where most of them arise, or as a whole.
+    is. The operations hold parts of `new` itself. They only use add, remove, replace and move,
+    and are at most `MAX_OPERATIONS`: what would take more is replaced where most of them arise.
+
+    No part is described in more bytes than replacing it takes, and an object at the top in no
+    more than twice as many: a log of small documents should tell what changed, not repeat them.
 
     Raises:
         InvalidDocument: `new` holds something that JSON cannot.
@@ -107,7 +110,7 @@ class _Script:
             # Only now is it worth measuring: `new` is hardly larger than the patch.
             whole = {"op": "replace", "path": path, "value": new}
             size = len(encode(whole)) + 1
-            if size < cost:
+            if size * (1 if level or kind is list else _TOP_FACTOR) < cost:
                 self.operations[mark:] = [whole]
                 return size
         return cost

@@ -64,6 +64,12 @@ def test_a_value_is_replaced_where_that_is_shorter_than_mending_it() -> None:
     assert diff(old, {"z": 1}) == [{"op": "replace", "path": "", "value": {"z": 1}}]
 
 
+def test_a_small_document_is_told_what_changed_in_it_unless_that_takes_twice_as_long() -> None:
+    old, new = {"hp": 10, "names": ["Mira"]}, {"hp": 9, "names": ["Mira", "Oda"]}
+    assert [operation["path"] for operation in diff(old, new)] == ["/hp", "/names/1"]
+    assert [operation["path"] for operation in diff(dict.fromkeys("abcdef", 1), {"g": 1})] == [""]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "patch"),
     [
