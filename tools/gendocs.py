@@ -123,7 +123,9 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _row(option: click.Option, context: click.Context) -> str:
-    value = "" if option.is_flag or option.count else f" {option.make_metavar(context)}"
+    # A range is the type's own; that it is one says nothing without its ends.
+    metavar = option.make_metavar(context).removesuffix(" RANGE")
+    value = "" if option.is_flag or option.count else f" {metavar}"
     names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
     names = names.removesuffix("`") + f"{value}`" if value else names
     variables = [option.envvar] if isinstance(option.envvar, str) else list(option.envvar or ())
@@ -137,7 +139,7 @@ def _default(option: click.Option) -> str:
         return "required"
     # Not `option.default`, which is a private marker of click's where none was given.
     default: Any = option.to_info_dict()["default"]
-    if default is None or default is False or callable(default):
+    if default is None or default is False or default == "" or callable(default):
         return ""
     return f"`{default}`"
 

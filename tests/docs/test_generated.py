@@ -60,7 +60,8 @@ def test_a_command_is_described_with_its_arguments_options_variables_and_default
     @click.argument("campaign")
     @click.option("--at", type=int, envvar="QUESTLOG_AT", help="The version.\n  Or none.")
     @click.option("--json", "as_json", is_flag=True, envvar="QUESTLOG_JSON")
-    @click.option("--rate", type=float, default=0.0, envvar="QUESTLOG_RATE")
+    @click.option("--rate", type=click.FloatRange(0), default=0.0, envvar="QUESTLOG_RATE")
+    @click.option("--path", default="", envvar="QUESTLOG_PATH")
     @click.option("--form", type=click.Choice(["a", "b"]), required=True, envvar="QUESTLOG_FORM")
     @click.option("--secret", hidden=True)
     def state(**_: Any) -> None:
@@ -93,6 +94,7 @@ def test_a_command_is_described_with_its_arguments_options_variables_and_default
         "| `--at INTEGER` | `QUESTLOG_AT` |  | The version. Or none. |",
         "| `--json` | `QUESTLOG_JSON` |  |  |",
         "| `--rate FLOAT` | `QUESTLOG_RATE` | `0.0` |  |",
+        "| `--path TEXT` | `QUESTLOG_PATH` |  |  |",
         "| `--form [a\\|b]` | `QUESTLOG_FORM` | required |  |",
     ]
 

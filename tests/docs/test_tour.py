@@ -132,7 +132,7 @@ async def test_the_tour_of_the_readme_goes_as_it_says(
         said = await run_python(program.text.replace(DEFAULT_URL, served.url), tmp_path)
     assert [status for status, _ in answers] == [201, 200, 201, 200]
     assert '"duplicate":true' in answers[-1][1]
-    assert "17" in seen
+    assert "/characters/mira/hp/current" in seen
     assert "bell" not in seen, "a player was shown what only the DM may see"
     assert "22" in printed["questlog state evening --at 1"]
     assert "17" in printed["questlog diff evening 1 3"]
