@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from eventstore.chain import GENESIS, link
 from eventstore.errors import UnreadableError
-from eventstore.port import Auditor, Finding, Kept, StoredEvent
+from eventstore.port import Auditor, Finding, Kept, StoredEvent, Summary
 from eventstore.sqlite.rows import step_of
 from questlog.campaign.evolve import DamagedLogError, fold
 from questlog.campaign.state import CampaignState
@@ -63,7 +63,7 @@ async def _verify_campaign(
             for finding in _orphans(name, kept):
                 yield finding
             return
-        walk = _Walk(name, kept)
+        walk = _Walk(kept.summary, kept)
         while rows := await reader.stored(name, walk.version, kept.summary.version):
             for row in rows:
                 version = row.version
@@ -95,11 +95,11 @@ def _orphans(name: str, kept: Kept) -> list[Finding]:
 class _Walk:
     """A walk along one log: how far it came, and what the log has come to there."""
 
-    def __init__(self, campaign_id: str, kept: Kept) -> None:
+    def __init__(self, summary: Summary, kept: Kept) -> None:
         self.version = 0
         self.snapshots = dict(kept.snapshots)
-        self._campaign_id = campaign_id
-        self._kept = kept
+        self._summary = summary
+        self._last = kept.last or 0
         self._found: list[Finding] = []
         # The hashes the next event may follow; none where the event before it is missing.
         self._previous: tuple[str, ...] = (GENESIS,)
@@ -107,7 +107,7 @@ class _Walk:
         self._broken_from: int | None = None
         self._pending: list[StoredEvent] = []
         # None where what came before is missing, so that only a snapshot can tell.
-        self._state: CampaignState | None = CampaignState(campaign_id=campaign_id)
+        self._state: CampaignState | None = CampaignState(campaign_id=summary.campaign_id)
         self._doubted = False
 
     def found(self) -> list[Finding]:
@@ -172,9 +172,7 @@ class _Walk:
         self.fold()
         broken = self._broken_from is not None
         self._end_break()
-        summary, last = self._kept.summary, self._kept.last or 0
-        if summary is None:
-            return
+        summary, last = self._summary, self._last
         for version in self.snapshots:
             if not 1 <= version <= max(summary.version, last):
                 self._add("orphan", version, "There is a snapshot of a version that is not there.")
@@ -194,8 +192,8 @@ class _Walk:
         self._check_beside()
 
     def _check_beside(self) -> None:
-        summary, state = self._kept.summary, self._state
-        if summary is None or state is None or self._doubted:
+        summary, state = self._summary, self._state
+        if state is None or self._doubted:
             return
         if (summary.title, summary.created_at) != (state.title, state.created_at):
             detail = "Title or creation time kept beside the log are not those in it."
@@ -232,7 +230,7 @@ class _Walk:
         self._state = None
 
     def _add(self, code: str, version: int, detail: str) -> None:
-        self._found.append(Finding(self._campaign_id, code, version, detail))
+        self._found.append(Finding(self._summary.campaign_id, code, version, detail))
 
 
 def _folded(state: CampaignState, rows: list[StoredEvent]) -> CampaignState:

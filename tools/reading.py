@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -34,6 +35,9 @@ def answer(work: Coroutine[Any, Any, T], *, as_json: bool) -> T:
         fail(error.code, error.message, as_json=as_json)
     except (DamagedLogError, UnknownSchemaError) as error:
         fail(error.code, f"{error}; see questlog verify.", as_json=as_json)
+    except sqlite3.Error as error:
+        detail = f"SQLite cannot read the store: {error}; see questlog verify."
+        fail("unreadable", detail, as_json=as_json)
 
 
 @asynccontextmanager

@@ -13,7 +13,13 @@ from urllib.parse import quote
 
 import aiosqlite
 
-from eventstore.errors import NoStoreError, NotAStoreError, StoreClosedError, StoreReadOnlyError
+from eventstore.errors import (
+    NoStoreError,
+    NotAStoreError,
+    StoreClosedError,
+    StoreReadOnlyError,
+    UnreadableError,
+)
 
 T = TypeVar("T")
 
@@ -62,6 +68,7 @@ async def open_reader(path: Path) -> Connection:
     Raises:
         NoStoreError: there is no file.
         NotAStoreError: it is not an SQLite file.
+        UnreadableError: the file is damaged, or cannot be read whole from here.
     """
     return await _open(partial(_reader, path))
 
@@ -73,11 +80,11 @@ async def _open(connector: Callable[[], sqlite3.Connection]) -> Connection:
     except Exception as error:
         # aiosqlite tells its thread to stop and leaves it to report to a loop that may be closed.
         await asyncio.to_thread(connection._thread.join)
-        if (
-            isinstance(error, sqlite3.DatabaseError)
-            and error.sqlite_errorcode == sqlite3.SQLITE_NOTADB
-        ):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
             raise NotAStoreError from error
+        if code == sqlite3.SQLITE_CORRUPT:
+            raise UnreadableError from error
         raise
 
 
@@ -103,11 +110,17 @@ def _reader(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         connection.close()
         if writable:
             raise
-        # A WAL file's reader must write its index; on a read-only medium nobody else writes.
+        wal = path.with_name(path.name + "-wal")
+        if wal.is_file() and wal.stat().st_size:
+            # Without it the file alone would show an older log as if it were the present one.
+            raise UnreadableError(
+                "Another user's server writes this store; ask as that user."
+            ) from error
+        # A WAL file's reader must write its index, where there could be a WAL.
         connection = _connect(f"file:{quote(str(path))}?mode=ro&immutable=1")
     except BaseException:
         connection.close()

@@ -291,7 +291,18 @@ def _check_schema(latest: int, connection: sqlite3.Connection) -> None:
 async def _open_readers(path: Path, count: int) -> tuple[Readers, bytes]:
     readers = Readers(path, count)
     await readers.open()
-    get_secret: Callable[[sqlite3.Connection], bytes] = lambda c: c.execute(  # noqa: E731
-        "SELECT secret FROM store"
-    ).fetchone()[0]
-    return readers, await readers.run(get_secret)
+    try:
+        return readers, await readers.run(_secret)
+    except BaseException:
+        await readers.close()
+        raise
+
+
+def _secret(connection: sqlite3.Connection) -> bytes:
+    try:
+        row = connection.execute("SELECT secret FROM store").fetchone()
+    except sqlite3.Error as error:
+        raise UnreadableError from error
+    if row is None:
+        raise NotAStoreError("This store was never finished; open it for writing once.")
+    return bytes(row[0])

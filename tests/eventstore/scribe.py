@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,6 +39,14 @@ def url_of(path: Path) -> str:
 async def open_store(path: Path) -> SqliteStore:
     """Open the store in this file for writing."""
     return await SqliteStore.open(url_of(path))
+
+
+async def filled(path: Path) -> sqlite3.Connection:
+    """Write a campaign of three versions and return a raw connection to its file."""
+    store = await open_store(path)
+    await Scribe(store).write(create(), put("/hp", 1), put("/hp", 2))
+    await store.close()
+    return sqlite3.connect(path, isolation_level=None)
 
 
 def moment(number: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,13 @@ from eventstore.errors import (
 )
 from eventstore.port import Appended, Conflict, Duplicate, Finding
 from eventstore.sqlite import store as store_module
+from eventstore.sqlite import writer as writer_module
 from eventstore.sqlite.connection import Connection
 from eventstore.sqlite.store import SqliteReader, SqliteStore
 from eventstore.sqlite.writer import GroupCommit
 from eventstore.verifier import verify
 from questlog.campaign.commands import Activate
 from tests.eventstore.scribe import Scribe, create, open_store, put, url_of
-
-
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "log.db"
-
-
-@pytest.fixture(name="store")
-async def _store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = await open_store(path)
-    yield store
-    await store.close()
 
 
 def writer_of(store: SqliteStore) -> GroupCommit:
@@ -285,3 +273,14 @@ async def test_a_snapshot_that_cannot_be_read_is_passed_over(path: Path) -> None
     await store.close()
     assert loaded is not None
     assert loaded.state == scribe.state
+
+
+async def test_heads_beyond_those_remembered_are_looked_up(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_HEADS", 2)
+    scribes = [Scribe(store, f"campaign-{number}") for number in range(5)]
+    for _ in range(3):
+        for scribe in scribes:
+            await scribe.write(put("/hp", 1) if scribe.state.version else create())
+    assert [summary.version for summary in await store.campaigns()] == [3] * 5
