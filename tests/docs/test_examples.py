@@ -95,3 +95,16 @@ def test_every_file_of_the_house_that_is_named_is_there(path: Any) -> None:
     folders = "questlog|eventstore|server|tools|migrations|tests|bench"
     named = re.findall(rf"`((?:{folders})/[\w./]*)`", path.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text)
+    assert len(named) == text.count("::test_")
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if f"def {name}(" not in (ROOT / path).read_text("utf-8")
+    ]
+    assert named, "the table of failures names tests"
+    assert missing == []
