@@ -29,7 +29,7 @@ from eventstore.sqlite.rows import (
     read_events,
     summaries,
 )
-from eventstore.sqlite.writer import Append, GroupCommit
+from eventstore.sqlite.writer import Append, GroupCommit, failure_of
 from questlog.campaign.events import Actor, Event, NewEvent
 from questlog.campaign.state import CampaignState
 
@@ -258,6 +258,9 @@ async def _prepare(path: Path) -> Connection:
     connection = await open_writer(path)
     try:
         await connection.run(_prepare_schema)
+    except sqlite3.Error as error:
+        await connection.close()
+        raise failure_of(error) from error
     except BaseException:
         await connection.close()
         raise

@@ -110,7 +110,7 @@ class GroupCommit:
         try:
             return await self._connection.run(partial(write_batch, batch=batch, heads=self._heads))
         except sqlite3.Error as error:
-            failure = _failure(error)
+            failure = failure_of(error)
         except Exception as error:
             failure = OutcomeUnknownError(f"The store's connection failed: {error}.")
         self._heads.clear()
@@ -222,7 +222,7 @@ def _insert(
     connection.execute("RELEASE built_in")
 
 
-def _failure(error: sqlite3.Error) -> StoreError:
+def failure_of(error: sqlite3.Error) -> StoreError:
     """Return what a failed transaction means to those who asked for it."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:

@@ -16,6 +16,7 @@ from eventstore.errors import (
     NoStoreError,
     NotAStoreError,
     OlderSchemaError,
+    StoreError,
     StoreReadOnlyError,
     UnreadableError,
 )
@@ -187,6 +188,8 @@ async def test_a_damaged_file_says_so_on_opening(path: Path) -> None:
     overwrite_page(path, "store")
     with pytest.raises(UnreadableError):
         await SqliteReader.open(url_of(path))
+    with pytest.raises(StoreError, match="malformed"):
+        await open_store(path)
 
 
 async def test_a_damaged_schema_says_so_on_opening(path: Path) -> None:
