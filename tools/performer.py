@@ -7,13 +7,15 @@ Each step is sent as the patch from the step before, with the version that patch
 `expected_version`: a patch alone would be small and, where somebody else has written meanwhile,
 wrong. Where the version is another, the step is sent as a whole document, which is right whatever
 the campaign holds, and the next ones are patches again.
+
+One step is under way at a time, at full speed too. Were the next sent before the answer, its
+expected version would be a guess, which a commit of somebody else's can make true by accident.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -29,7 +31,6 @@ from questlog.sync.backoff import Backoff
 from questlog.sync.messages import Committed
 from tools.recording import Recording, Step, committable_kind
 
-WINDOW = 48
 PAGE = 200
 MENDABLE = frozenset({"version_conflict", "patch_failed", "invalid", "too_large"})
 FIRST_SERVER_ERROR = 500
@@ -75,12 +76,6 @@ class Performance(Struct, frozen=True):
     version: int
 
 
-class _Sent(Struct, frozen=True):
-    number: int
-    step: Step
-    task: asyncio.Task[Committed]
-
-
 class Performer:
     """Performs one recording as one campaign."""
 
@@ -103,8 +98,7 @@ class Performer:
         self._campaign_id = campaign_id
         self._pace = pace
         self._on_step = on_step
-        self._sent: deque[_Sent] = deque()
-        self._next_base: int | None = None
+        self._base: int | None = None
         self._version = 0
 
     async def run(self, done: int, version: int | None) -> Performance:
@@ -118,14 +112,9 @@ class Performer:
             ClosedError: the server closed the connection for good.
             RecordingError: the recording has a line that is no step.
         """
-        self._next_base = version
+        self._base = version
         self._version = version or 0
-        try:
-            number, committed = await self._perform_all(done)
-        finally:
-            for sent in self._sent:
-                sent.task.cancel()
-            await asyncio.gather(*(sent.task for sent in self._sent), return_exceptions=True)
+        number, committed = await self._perform_all(done)
         await self._client.live()
         await self._client.reached(self._version)
         version = self._version if committed else self._client.version
@@ -137,80 +126,56 @@ class Performer:
         for number, step in enumerate(self._recording, start=1):
             if number > done:
                 if pause := self._pace.pause(ts, step.ts) if number > 1 else 0.0:
-                    await self._drain(0)
                     await asyncio.sleep(pause)
                 await self._perform(number, step, before)
                 committed += 1
             before, ts = step.state, step.ts
-        await self._drain(0)
         return number, committed
 
     async def _perform(self, number: int, step: Step, before: dict[str, Any]) -> None:
-        if self._next_base is None:
-            await self._drain(0)
-        if self._next_base is None:
-            await self._commit_whole(number, step)
-            return
-        commit = self._client.commit(
-            patch=diff(before, step.state),
-            kind=committable_kind(step.kind),
-            id=self._id(number),
-            expected_version=self._next_base,
-            meta=_meta(number, step),
-        )
-        self._next_base += 1
-        self._sent.append(_Sent(number, step, asyncio.create_task(commit)))
-        # Tasks begin in the order they were made; this one begins now.
-        await asyncio.sleep(0)
-        await self._drain(0 if self._pace.speed else WINDOW)
+        """Commit one step, and wait until it is durable."""
+        base, self._base = self._base, None
+        try:
+            if base is None or not await self._commit_patch(number, step, before, base):
+                await self._commit_whole(number, step)
+        except IdReused:
+            # It is in the log already, sent in another form before this run; the version it led to
+            # is not told, so the next step goes whole.
+            pass
+        self._on_step(number)
 
-    async def _drain(self, leave: int) -> None:
-        """Wait for answers, oldest first, until at most `leave` are open."""
-        while len(self._sent) > leave:
-            sent = self._sent[0]
-            try:
-                answer = await sent.task
-            except IdReused:
-                await self._mend(skip=1)
-            except Rejection as rejection:
-                if rejection.code not in MENDABLE:
-                    raise
-                await self._mend(skip=0)
-            else:
-                self._sent.popleft()
-                self._version = answer.version
-                self._on_step(sent.number)
-
-    async def _mend(self, skip: int) -> None:
-        """Send what was refused again as whole documents, in order.
-
-        What was sent after a refused step was made for a version that never came, and is refused
-        as well. A step whose id was used with another body is in the log already.
-        """
-        sent = list(self._sent)
-        await asyncio.gather(*(one.task for one in sent), return_exceptions=True)
-        self._sent.clear()
-        self._next_base = None
-        for done in sent[:skip]:
-            self._on_step(done.number)
-        for one in sent[skip:]:
-            await self._commit_whole(one.number, one.step)
-
-    async def _commit_whole(self, number: int, step: Step) -> None:
+    async def _commit_patch(
+        self, number: int, step: Step, before: dict[str, Any], base: int
+    ) -> bool:
+        """Return whether the step could be committed as a patch to version `base`."""
         try:
             answer = await self._client.commit(
-                structured_data=step.state,
+                patch=diff(before, step.state),
                 kind=committable_kind(step.kind),
                 id=self._id(number),
+                expected_version=base,
                 meta=_meta(number, step),
             )
-        except IdReused:
-            self._next_base = None
-        else:
-            self._version = answer.version
-            # A duplicate's version is where it happened, and much may have happened since.
-            self._next_base = None if answer.duplicate else answer.version
-        self._on_step(number)
+        except Rejection as rejection:
+            if rejection.code not in MENDABLE:
+                raise
+            return False
+        self._note(answer)
+        return True
+
+    async def _commit_whole(self, number: int, step: Step) -> None:
+        answer = await self._client.commit(
+            structured_data=step.state,
+            kind=committable_kind(step.kind),
+            id=self._id(number),
+            meta=_meta(number, step),
+        )
+        self._note(answer)
+
+    def _note(self, answer: Committed) -> None:
+        self._version = answer.version
+        # A duplicate's version is where it happened, and much may have happened since.
+        self._base = None if answer.duplicate else answer.version
 
     def _id(self, number: int) -> str:
         return step_id(self._campaign_id, self._recording.lead, number)
