@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,18 @@ async def test_heads_beyond_those_remembered_are_looked_up(
         for scribe in scribes:
             await scribe.write(put("/hp", 1) if scribe.state.version else create())
     assert [summary.version for summary in await store.campaigns()] == [3] * 5
+
+
+async def test_verifying_takes_far_less_memory_than_the_log_is_long(
+    store: SqliteStore, path: Path
+) -> None:
+    await Scribe(store).write(create(), *(put("/hp", "x" * 2000) for _ in range(8000)))
+    tracemalloc.start()
+    assert await all_findings(store) == []
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    (length,) = await store._readers.run(
+        lambda c: c.execute("SELECT sum(length(patch)) FROM event").fetchone()
+    )
+    assert length > 16_000_000
+    assert peak < length / 4

@@ -4,51 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import pty
-import signal
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from click.testing import CliRunner, Result
 
 from eventstore.sqlite.store import SqliteReader
-from questlog.campaign.commands import Activate, Commit
-from questlog.campaign.events import Actor
 from questlog.document import apply
 from server.bodies import CampaignSummary, StateAnswer
 from tests.eventstore.scribe import Scribe, create, open_store, put, url_of
-from tools.cli import main
+from tests.tools.stores import run, write
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAD = 9
-MIRA = Actor("mira", "player")
-
-
-async def write(path: Path) -> None:
-    """Write the campaign `c` of 9 versions, and `d` of one."""
-    store = await open_store(path)
-    scribe = Scribe(store)
-    await scribe.write(create({"hp": 10, "log": [], "dm": {"note": "n" * 90}}, title="Ash\x1b[1m"))
-    for number in range(5):
-        await scribe.write(put("/hp", number, kind="hit"))
-    await scribe.write(put("/log/-", {"id": 2**70}), actor=MIRA)
-    await scribe.write(Activate("main"))
-    patch: list[dict[str, Any]] = [
-        {"op": "test", "path": "/hp", "value": 4},
-        {"op": "move", "from": "/dm/note", "path": "/note"},
-        {"op": "remove", "path": "/dm"},
-        {"op": "copy", "from": "/log/0", "path": "/log/0"},
-        {"op": "replace", "path": "/log/1", "value": {"id": 1, "x": 2}},
-    ]
-    await scribe.write(Commit(patch=patch, meta={"a": 1}, kind="scene.changed"))
-    await Scribe(store, "d").write(create())
-    await store.close()
 
 
 @pytest.fixture(name="log", scope="module")
@@ -56,11 +25,6 @@ def _log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "log.db"
     asyncio.run(write(path))
     return path
-
-
-def run(path: Path, *arguments: str) -> Result:
-    """Run the command on this store, in this process."""
-    return CliRunner().invoke(main, arguments, env={"QUESTLOG_STORE": url_of(path)})
 
 
 def lines(path: Path, *arguments: str) -> list[Any]:
@@ -324,63 +288,8 @@ async def test_reading_works_while_the_store_is_written(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_following_prints_what_is_appended_until_interrupted(tmp_path: Path) -> None:
-    store = await open_store(tmp_path / "log.db")
-    scribe = Scribe(store)
-    await scribe.write(create())
-    command = (sys.executable, "-m", "tools", "log", "c", "--follow", "--json")
-    follower = await asyncio.create_subprocess_exec(
-        *command,
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        env={**os.environ, "QUESTLOG_STORE": url_of(tmp_path / "log.db")},
-    )
-    assert follower.stdout is not None
-    for number in range(4):
-        line = await asyncio.wait_for(follower.stdout.readline(), 20)
-        assert json.loads(line)["version"] == number + 1
-        await scribe.write(put("/hp", number))
-    follower.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(follower.wait(), 20) == 0
-    await store.close()
-
-
 def test_following_ends_at_the_limit(log: Path) -> None:
     assert versions(log, "--follow", "--limit", "2") == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (("campaigns",), "┃"),
-        (("log", "c"), "\x1b["),
-        (("show", "c", "9"), "\x1b["),
-        (("state", "c"), "\x1b["),
-        (("verify",), "\x1b["),
-    ],
-)
-def test_a_terminal_gets_colour_and_tables(
-    log: Path, arguments: tuple[str, ...], expected: str
-) -> None:
-    ours, theirs = pty.openpty()
-    plain = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
-    environment = {**plain, "QUESTLOG_STORE": url_of(log), "TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "tools", *arguments]
-    with subprocess.Popen(command, stdout=theirs, cwd=ROOT, env=environment) as process:
-        os.close(theirs)
-        printed = b""
-        while True:
-            try:
-                chunk = os.read(ours, 65536)
-            except OSError:  # Linux says so when the other end of a terminal is closed.
-                break
-            if not chunk:
-                break
-            printed += chunk
-    os.close(ours)
-    assert process.returncode == 0
-    assert expected in printed.decode()
-    assert "\x1b[1m[" not in printed.decode()
 
 
 async def test_the_event_printed_is_the_one_stored(log: Path) -> None:
