@@ -49,18 +49,18 @@ def play(file: Path, url: str, campaign: str | None, speed: float | None, as_jso
     Broken off at any time and run again, it goes on where it was. It waits for a server that is
     down.
     """
-    import asyncio
     import sys
     import time
 
     import msgspec
 
+    from server.process import run
     from tools.recording import count_steps
 
     shown = sys.stderr.isatty() and not as_json
     with progress(count_steps(file) if shown else None) as on_step:
         begun = time.perf_counter()
-        done = asyncio.run(_play(file, url, campaign, speed, on_step))
+        done = run(_play(file, url, campaign, speed, on_step))
         seconds = time.perf_counter() - begun
     if as_json:
         members = {**msgspec.structs.asdict(done), "seconds": round(seconds, 3)}

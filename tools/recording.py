@@ -19,7 +19,8 @@ from questlog.document import DocumentError, Limits, decode
 
 T = TypeVar("T", bound=Struct)
 
-MAX_LINE = Limits(max_bytes=256 * 1024 * 1024, max_depth=200)
+# How deep a document may be is the server's to say; measuring it here would double the reading.
+MAX_LINE = Limits(max_bytes=256 * 1024 * 1024, max_depth=1_000_000)
 
 
 class Header(Struct, frozen=True):
