@@ -8,7 +8,9 @@ connection of a peer that is still sending: the answer would be lost.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -18,10 +20,12 @@ from questlog.campaign.errors import Invalid, TooLarge
 from server.connection import LINGER
 from server.problems import problem
 
-SENTENCES = {
-    400: "The request is not HTTP this server can read, or a header is over the limit.",
-    413: "The request is over the limit.",
-}
+SENTENCES: Mapping[int, str] = MappingProxyType(
+    {
+        400: "The request is not HTTP this server can read, or a header is over the limit.",
+        413: "The request is over the limit.",
+    }
+)
 
 
 class QuietHandler(RequestHandler):
