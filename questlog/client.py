@@ -93,7 +93,6 @@ class CampaignClient:
             "mode": mode,
         }
         self._protocols = (SUBPROTOCOL, f"bearer.{token}") if token else (SUBPROTOCOL,)
-        self._campaign_id = campaign_id
         self._session = session
         self._own_session = session is None
         self._backoff = backoff or Backoff()
@@ -267,7 +266,7 @@ class CampaignClient:
             raise
 
     async def _connect(self, session: aiohttp.ClientSession) -> int | None:
-        """Connect once and take messages to the end; returns the close code, if there was one."""
+        """Connect once and take messages to the end; returns the close code, None without one."""
         query = {**self._query, "since": self.replica.position}
         text = urlencode({name: value for name, value in query.items() if value is not None})
         self._refusal = None
@@ -278,7 +277,7 @@ class CampaignClient:
                     protocols=self._protocols,
                     compress=15,
                     max_msg_size=MAX_MESSAGE,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=5.0),
+                    timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
                 )
         except aiohttp.WSServerHandshakeError as error:
             if error.status >= FIRST_SERVER_ERROR:
@@ -288,16 +287,17 @@ class CampaignClient:
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise ClosedError("invalid", f"Not a server's URL: {self._url}.") from error
         except (aiohttp.ClientError, OSError):
-            # TimeoutError is an OSError too.
             return None
         outgoing: asyncio.Queue[str] = asyncio.Queue()
         sender = asyncio.create_task(_send_all(socket, outgoing), name="campaign-client-sender")
         self._outgoing = outgoing
         try:
-            if self._campaign_id is None:
+            if self._query["campaign_id"] is None:
                 # An empty table says nothing; asked where it stands, it says that it is empty.
                 outgoing.put_nowait(self.replica.heartbeat().text)
             await self._take(socket)
+        except ClosedError:
+            raise
         except (aiohttp.ClientError, OSError):
             return None
         finally:
