@@ -56,7 +56,7 @@ async def grow(store: SqliteStore, campaign_id: str, length: int) -> None:
             assert decision.event is not None
             events.append(decision.event)
             state = decision.state
-            weight += policy.weight(len(decision.event.patch))
+            weight += policy.weight(state.version, len(decision.event.patch))
             hero = f"hero-{chance.randrange(400)}"
             patch: list[dict[str, Any]] = [
                 {"op": "replace", "path": "/turn", "value": state.version},

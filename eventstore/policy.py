@@ -10,9 +10,12 @@ EVENT_OVERHEAD = 256
 MIN_WEIGHT = 16 * 1024
 
 
-def weight(patch_size: int) -> int:
-    """Return what an event with a patch of this many bytes weighs, its other columns included."""
-    return patch_size + EVENT_OVERHEAD
+def weight(version: int, patch_size: int) -> int:
+    """Return what an event with a patch of this many bytes weighs, its other columns included.
+
+    The first event holds the whole document: it is as good as a snapshot, and weighs nothing.
+    """
+    return patch_size + EVENT_OVERHEAD if version > 1 else 0
 
 
 def snapshot_due(weight_since: int, document_size: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -22,12 +23,13 @@ from server.services import SERVICES, Services
 from server.tables import Tables
 
 
-def make_app(config: Config, store: EventStore, clock: Clock, log: Any) -> web.Application:
+def make_app(config: Config, store: EventStore, clock: Clock, log: Any = None) -> web.Application:
     """Return the server as an aiohttp application. The caller opens and closes `store`.
 
     Args:
-        log: a structlog logger (or anything with its methods).
+        log: a structlog logger; None: the process's own, as structlog is configured.
     """
+    log = structlog.get_logger() if log is None else log
     background = Background(log)
     registry = Registry(store, clock, config, background, log)
     tables = Tables(store, registry)

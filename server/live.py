@@ -269,7 +269,8 @@ class LiveCampaign:
                 head = (outcome.version, outcome.hash)
                 answers.append((pending, _done(pending, *head)))
             elif pending.decision is not None and outcome is None:
-                answers.append((pending, _done(pending, *head)))
+                earlier = await self._earlier(pending)
+                answers.append((pending, earlier or _done(pending, *head)))
             elif isinstance(outcome, Conflict):
                 again = batch[index:]
                 break
@@ -301,12 +302,16 @@ class LiveCampaign:
         that has an id is looked for before it is told no.
         """
         rejection = pending.rejection or IdReused(version=self.state.version)
+        return await self._earlier(pending) or rejection
+
+    async def _earlier(self, pending: _Pending) -> Done | Rejection | None:
+        """Return the answer the log has for a request's id, None where it has none."""
         if pending.request.id is None:
-            return rejection
+            return None
         actor = pending.request.actor
         event = await self._store.find(self.campaign_id, actor, pending.request.id)
         if event is None:
-            return rejection
+            return None
         if event.request != digest(pending.request.command):
             return IdReused(version=event.version)
         return Done(event.id, event.version, event.hash, bytes(event.patch).decode(), True)
@@ -318,7 +323,7 @@ class LiveCampaign:
         before = self.feed.advance(advance)
         if self.on_published is not None:
             self.on_published(before)
-        self._weight += sum(policy.weight(size) for *_, size in advance)
+        self._weight += sum(policy.weight(state.version, size) for state, _, _, size in advance)
         if policy.snapshot_due(self._weight, self.state.size):
             self._weight = 0
             self._spawn(self._save_snapshot(self.state, self.feed.head.hash))

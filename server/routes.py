@@ -6,7 +6,8 @@ neither can say something the other does not.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -29,6 +30,7 @@ from server.bodies import (
     StateAnswer,
 )
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -50,20 +52,29 @@ class Route(Struct, frozen=True, kw_only=True):
     response: Any = None
     status: int = 200
     media: tuple[str, ...] = ("application/json",)
-    query: dict[str, str] = {}
-    headers: dict[str, str] = {}
+    query: Mapping[str, str] = NOTHING
+    headers: Mapping[str, str] = NOTHING
     codes: tuple[str, ...] = ()
 
 
 CAMPAIGN = "/api/campaigns/{id}"
+KEY = MappingProxyType(
+    {"Idempotency-Key": "The commit's id: a retry with it is answered as a duplicate."}
+)
+BASE = MappingProxyType(
+    {**KEY, "If-Match": "The version or position this change is based on (else 412)."}
+)
+BODY = ("bad_json", "invalid", "too_large")
+CHANGE = (*BODY, "unknown_campaign", "version_conflict", "id_reused")
 
 
 def routes() -> list[Route]:
     """Return every call, in the order of the documentation."""
-    key = {"Idempotency-Key": "The commit's id: a retry with it is answered as a duplicate."}
-    base = {**key, "If-Match": "The version or position this change is based on (else 412)."}
-    body = ("bad_json", "invalid", "too_large")
-    change = (*body, "unknown_campaign", "version_conflict", "id_reused")
+    return [*_campaigns(), *_states(), *_rules_and_seats(), *_server()]
+
+
+def _campaigns() -> list[Route]:
+    """Return the calls about campaigns and their logs."""
     return [
         Route(
             method="PUT",
@@ -73,8 +84,8 @@ def routes() -> list[Route]:
             request=CreateBody,
             response=Created,
             status=201,
-            headers=key,
-            codes=(*body, "campaign_exists", "id_reused"),
+            headers=KEY,
+            codes=(*BODY, "campaign_exists", "id_reused"),
         ),
         Route(
             method="GET",
@@ -91,6 +102,36 @@ def routes() -> list[Route]:
             response=CampaignSummary,
             codes=("unknown_campaign",),
         ),
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/events",
+            handler=campaigns.commit,
+            summary="Commit a change, in full form.",
+            request=CommitBody,
+            response=CommitAnswer,
+            status=201,
+            headers=BASE,
+            codes=(*CHANGE, "patch_failed", "lease_lost"),
+        ),
+        Route(
+            method="GET",
+            path=f"{CAMPAIGN}/events",
+            handler=campaigns.events,
+            summary="Read the log.",
+            response=EventAnswer,
+            query={
+                "after": "Events of later versions than this; 0 where not given.",
+                "limit": "At most this many; 100 where not given, 1,000 at the most.",
+                "kind": "Only events of this kind.",
+            },
+            codes=("invalid", "unknown_campaign"),
+        ),
+    ]
+
+
+def _states() -> list[Route]:
+    """Return the calls about documents."""
+    return [
         Route(
             method="GET",
             path=f"{CAMPAIGN}/state",
@@ -111,8 +152,8 @@ def routes() -> list[Route]:
             summary="Replace the document; the server finds the patch.",
             request=dict[str, Any],
             response=Changed,
-            headers=base,
-            codes=change,
+            headers=BASE,
+            codes=CHANGE,
         ),
         Route(
             method="PATCH",
@@ -122,33 +163,15 @@ def routes() -> list[Route]:
             request=list[dict[str, Any]] | dict[str, Any],
             media=(states.JSON_PATCH, states.MERGE_PATCH),
             response=Changed,
-            headers=base,
-            codes=(*change, "patch_failed", "unsupported_media_type"),
+            headers=BASE,
+            codes=(*CHANGE, "patch_failed", "unsupported_media_type"),
         ),
-        Route(
-            method="POST",
-            path=f"{CAMPAIGN}/events",
-            handler=campaigns.commit,
-            summary="Commit a change, in full form.",
-            request=CommitBody,
-            response=CommitAnswer,
-            status=201,
-            headers=base,
-            codes=(*change, "patch_failed", "lease_lost"),
-        ),
-        Route(
-            method="GET",
-            path=f"{CAMPAIGN}/events",
-            handler=campaigns.events,
-            summary="Read the log.",
-            response=EventAnswer,
-            query={
-                "after": "Events of later versions than this; 0 where not given.",
-                "limit": "At most this many; 100 where not given, 1,000 at the most.",
-                "kind": "Only events of this kind.",
-            },
-            codes=("invalid", "unknown_campaign"),
-        ),
+    ]
+
+
+def _rules_and_seats() -> list[Route]:
+    """Return the calls about who sees what, and where it is played."""
+    return [
         Route(
             method="PUT",
             path=f"{CAMPAIGN}/visibility",
@@ -156,8 +179,8 @@ def routes() -> list[Route]:
             summary="Put new visibility rules in force.",
             request=Rules,
             response=CommitAnswer,
-            headers=base,
-            codes=change,
+            headers=BASE,
+            codes=CHANGE,
         ),
         Route(
             method="POST",
@@ -166,8 +189,8 @@ def routes() -> list[Route]:
             summary="Seat the campaign at a table.",
             request=ActivateBody,
             response=Seated,
-            headers=key,
-            codes=(*body, "unknown_campaign", "id_reused"),
+            headers=KEY,
+            codes=(*BODY, "unknown_campaign", "id_reused"),
         ),
         Route(
             method="POST",
@@ -176,9 +199,15 @@ def routes() -> list[Route]:
             summary="Take the campaign from its table.",
             request=EmptyBody,
             response=Seated,
-            headers=key,
-            codes=(*body, "unknown_campaign", "id_reused"),
+            headers=KEY,
+            codes=(*BODY, "unknown_campaign", "id_reused"),
         ),
+    ]
+
+
+def _server() -> list[Route]:
+    """Return the calls about the server itself."""
+    return [
         Route(
             method="GET",
             path="/api/openapi.json",

@@ -17,6 +17,8 @@ from tools.options import option, store_option
 if TYPE_CHECKING:
     from eventstore.port import EventStore
 
+# A whole hall of players comes back at once after a restart.
+BACKLOG = 4096
 CLOSED = "There are no tokens in this release: only --open lets anyone in, on this machine alone."
 
 
@@ -129,7 +131,7 @@ async def listening(
     try:
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         except OSError as error:
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             sentence = f"Cannot listen on {host} port {port}: {why}."

@@ -113,7 +113,7 @@ def load_state(connection: sqlite3.Connection, campaign_id: str, at: int | None)
         raise DamagedLogError(f"version {version} of {campaign_id!r} is missing from the log")
     tail = rows[1:] if rows[0][0] == state.version else rows
     steps = [step_of(*row[:6]) for row in tail]
-    tail_weight = sum(weight(len(row[4])) for row in tail)
+    tail_weight = sum(weight(row[0], len(row[4])) for row in tail)
     return Loaded(fold(state, steps), rows[-1][6], tail_weight)
 
 

@@ -181,4 +181,5 @@ def test_a_snapshot_is_due_once_the_events_outweigh_the_document() -> None:
     assert policy.snapshot_due(policy.MIN_WEIGHT + 1, 10)
     assert not policy.snapshot_due(100_000, 100_000)
     assert policy.snapshot_due(100_001, 100_000)
-    assert policy.weight(10) == 10 + policy.EVENT_OVERHEAD
+    assert policy.weight(2, 10) == 10 + policy.EVENT_OVERHEAD
+    assert policy.weight(1, 10) == 0

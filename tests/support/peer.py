@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 
 PATIENCE = 20.0
 
@@ -81,7 +81,7 @@ class Caller:
 
     @asynccontextmanager
     async def socket(
-        self, role: str = "player", *, options: dict[str, Any] | None = None, **query: str
+        self, role: str = "player", *, options: Any = None, **query: str
     ) -> AsyncIterator[Peer]:
         """Connect a socket; `options` are aiohttp's."""
         url = f"{self.url}/ws/campaign/{role}"
@@ -93,7 +93,7 @@ class Caller:
 @asynccontextmanager
 async def calling(url: str) -> AsyncIterator[Caller]:
     """Give a caller of the server at `url`."""
-    async with ClientSession() as session:
+    async with ClientSession(connector=TCPConnector(limit=0)) as session:
         yield Caller(session, url)
 
 
