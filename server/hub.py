@@ -46,6 +46,7 @@ class Hub:
         self._background = background
         self._log = log
         self._requests = Requests(tables, registry, background, self.now, secret)
+        self._stopping = False
         registry.on_overflow = self._overflowed
         tables.follow = self.follow
         tables.leave = self.leave
@@ -107,7 +108,8 @@ class Hub:
             connection.room.settle(connection)
 
     async def drain_requests(self) -> None:
-        """Wait until every commit accepted so far has been answered."""
+        """Take no more requests from sockets, and wait until every one taken has been answered."""
+        self._stopping = True
         while any(seat.live.busy for seat in self._registry.seats()):
             await asyncio.gather(*(seat.live.settled() for seat in self._registry.seats()))
 
@@ -136,6 +138,9 @@ class Hub:
             message = await socket.receive()
             connection.heard = self._clock.monotonic()
             if message.type is WSMsgType.TEXT:
+                if self._stopping:
+                    # What comes now was not accepted; the close that follows tells the peer.
+                    continue
                 self.perform(connection, session.receive(message.data, self.now()))
                 if connection.pipelined >= self._config.max_pipelined:
                     await self._requests.answered(connection)
