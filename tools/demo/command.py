@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,14 +178,23 @@ async def _choose(
 def guide(url: str, store_url: str, campaign_id: str) -> str:
     """Return how to follow along from another terminal."""
     socket = url.replace("http", "ws", 1)
+    questlog = program()
     return f"""\
 {campaign_id} is served at {url}. Follow along from another terminal:
 
-  questlog watch --url {url} --campaign {campaign_id}
-  questlog log {campaign_id} --store {store_url} --follow
-  questlog state {campaign_id} --store {store_url}
-  questlog verify {campaign_id} --store {store_url}
+  {questlog} watch --url {url} --campaign {campaign_id}
+  {questlog} log {campaign_id} --store {store_url} --follow
+  {questlog} state {campaign_id} --store {store_url}
+  {questlog} verify {campaign_id} --store {store_url}
   curl {url}/api/campaigns/{campaign_id}/state
   curl '{url}/api/campaigns/{campaign_id}/state?as=player:{PLAYER}'
   {socket}/ws/campaign/player?table={TABLE}&player_id={PLAYER}
 """
+
+
+def program() -> str:
+    """Return how this command was called, so that what is printed can be pasted."""
+    called = Path(sys.argv[0])
+    if shutil.which(called.name) or called.suffix == ".py":
+        return "questlog"
+    return os.path.relpath(called)
