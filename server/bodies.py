@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 
 from questlog.campaign.errors import Invalid, from_document
-from questlog.campaign.events import DEFAULT_KIND
 from questlog.campaign.visibility import Rules
 from questlog.document import DocumentError, decode
 from server.config import Config
@@ -26,18 +25,6 @@ class CreateBody(Struct, frozen=True, forbid_unknown_fields=True):
     structured_data: dict[str, Any]
     visibility: Rules | None = None
     title: str | None = None
-
-
-class CommitBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """The full form of a commit: exactly one of `patch` and `structured_data`."""
-
-    id: str | None = None
-    kind: str = DEFAULT_KIND
-    expected_version: int | None = None
-    lease: int | None = None
-    patch: list[dict[str, Any]] | UnsetType = UNSET
-    structured_data: dict[str, Any] | UnsetType = UNSET
-    meta: dict[str, Any] | None = None
 
 
 class ActivateBody(Struct, frozen=True, forbid_unknown_fields=True):

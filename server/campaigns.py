@@ -5,17 +5,17 @@ from __future__ import annotations
 from aiohttp import web
 
 from eventstore.port import Summary
-from questlog.campaign.commands import Commit, Create, Request, SetVisibility
+from questlog.campaign.commands import Create, Request, SetVisibility
 from questlog.campaign.errors import Invalid, UnknownCampaign
 from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Rules, Viewer
 from questlog.sync.feed import DM
+from questlog.sync.messages import CommitForm
 from server.bodies import (
     ActivateBody,
     CampaignList,
     CampaignSummary,
     CommitAnswer,
-    CommitBody,
     CreateBody,
     Created,
     EmptyBody,
@@ -67,19 +67,11 @@ async def commit(request: web.Request) -> web.Response:
     """POST /api/campaigns/{id}/events"""
     services = services_of(request)
     seat = await services.registry.find(request.match_info["id"])
-    body = convert(await read_json(request, services.config), CommitBody)
+    body = convert(await read_json(request, services.config), CommitForm)
     key = idempotency_key(request)
     if key is not None and body.id is not None and key != body.id:
         raise Invalid("The Idempotency-Key and the body's id differ.")
-    command = Commit(
-        patch=body.patch,
-        structured_data=body.structured_data,
-        kind=body.kind,
-        meta=body.meta,
-        expected_version=body.expected_version,
-        lease=body.lease,
-        if_match=condition(request, seat),
-    )
+    command = body.command(condition(request, seat))
     done = await seat.live.submit(
         Request(actor_of(request), command, key if body.id is None else body.id)
     )

@@ -1,21 +1,46 @@
-"""The OpenAPI 3.1 description, made from the Structs that decode the requests."""
+"""The OpenAPI 3.1 description of the HTTP calls, made from the Structs that decode the requests."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
+from aiohttp import web
+from msgspec import Struct
 
 from server.problems import STATUSES, Problem
 
-if TYPE_CHECKING:
-    from server.routes import Route
-
 REF = "#/components/schemas/{name}"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One call of the HTTP interface.
+
+    Attributes:
+        request, response: the Structs of the bodies, or a plain type; None: no body.
+        media: the body's media types, where it is not `application/json`.
+        query, headers: names of the parameters understood, each with what it means.
+        codes: the codes of the errors it may answer with, beyond `store_unavailable`.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    request: Any = None
+    response: Any = None
+    status: int = 200
+    media: tuple[str, ...] = ("application/json",)
+    query: Mapping[str, str] = NOTHING
+    headers: Mapping[str, str] = NOTHING
+    codes: tuple[str, ...] = ()
 
 
 def describe(routes: Sequence[Route]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from eventstore.errors import StoreError
-from questlog.campaign.commands import Commit, Request
+from questlog.campaign.commands import Request
 from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
 from questlog.campaign.events import Actor
 from questlog.campaign.evolve import DamagedLogError
@@ -71,15 +71,7 @@ class Requests:
             refusal = Invalid("This socket follows no campaign: there is nothing to commit to.")
             self._answer(connection, message.id, refusal)
             return
-        command = Commit(
-            patch=message.patch,
-            structured_data=message.structured_data,
-            kind=message.kind,
-            meta=message.meta,
-            expected_version=message.expected_version,
-            lease=message.lease,
-        )
-        future = live.submit(Request(actor_of(connection), command, message.id))
+        future = live.submit(Request(actor_of(connection), message.command(), message.id))
         future.add_done_callback(lambda done: self._finish(connection, message.id, done))
 
     def _finish(

@@ -6,22 +6,20 @@ neither can say something the other does not.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
-from msgspec import Struct
 
 from questlog.campaign.visibility import Rules
-from server import campaigns, openapi, probes, sockets, states
+from questlog.sync.messages import CommitForm
+from server import campaigns, probes, sockets, states
 from server.bodies import (
     ActivateBody,
     CampaignList,
     CampaignSummary,
     Changed,
     CommitAnswer,
-    CommitBody,
     CreateBody,
     Created,
     EmptyBody,
@@ -29,33 +27,7 @@ from server.bodies import (
     Seated,
     StateAnswer,
 )
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Route(Struct, frozen=True, kw_only=True):
-    """One call of the HTTP interface.
-
-    Attributes:
-        request, response: the Structs of the bodies, or a plain type; None: no body.
-        media: the body's media types, where it is not `application/json`.
-        query, headers: names of the parameters understood, each with what it means.
-        codes: the codes of the errors it may answer with, beyond `store_unavailable`.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    request: Any = None
-    response: Any = None
-    status: int = 200
-    media: tuple[str, ...] = ("application/json",)
-    query: Mapping[str, str] = NOTHING
-    headers: Mapping[str, str] = NOTHING
-    codes: tuple[str, ...] = ()
-
+from server.openapi import Route, describe
 
 CAMPAIGN = "/api/campaigns/{id}"
 KEY = MappingProxyType(
@@ -107,7 +79,7 @@ def _campaigns() -> list[Route]:
             path=f"{CAMPAIGN}/events",
             handler=campaigns.commit,
             summary="Commit a change, in full form.",
-            request=CommitBody,
+            request=CommitForm,
             response=CommitAnswer,
             status=201,
             headers=BASE,
@@ -234,7 +206,7 @@ def _server() -> list[Route]:
 
 async def describe_api(_request: web.Request) -> web.Response:
     """GET /api/openapi.json"""
-    return web.json_response(openapi.describe(routes()))
+    return web.json_response(describe(routes()))
 
 
 def add_to(app: web.Application) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from questlog.campaign.commands import Commit
 from questlog.campaign.errors import BadJson, Invalid, Rejection, TooLarge
 from questlog.campaign.events import DEFAULT_KIND, EventHeader
 from questlog.document import DocumentError, Limits, decode
@@ -20,26 +21,23 @@ Mode = Literal["delta", "full"]
 Reason = Literal["connected", "resync", "lagged", "role", "activated"]
 
 
-class CampaignActive(Struct, frozen=True, tag="campaign_active", tag_field="type"):
+class _Snapshot(Struct, frozen=True, tag_field="type"):
+    """A whole view: it replaces what the replica holds."""
+
+    campaign_id: str
+    version: int
+    position: str
+    structured_data: dict[str, Any]
+    reason: Reason
+    timestamp: str
+
+
+class CampaignActive(_Snapshot, frozen=True, tag="campaign_active"):
     """A snapshot: it replaces what the replica holds."""
 
-    campaign_id: str
-    version: int
-    position: str
-    structured_data: dict[str, Any]
-    reason: Reason
-    timestamp: str
 
-
-class CampaignLoaded(Struct, frozen=True, tag="campaign_loaded", tag_field="type"):
+class CampaignLoaded(_Snapshot, frozen=True, tag="campaign_loaded"):
     """A snapshot of the campaign just activated at the followed table."""
-
-    campaign_id: str
-    version: int
-    position: str
-    structured_data: dict[str, Any]
-    reason: Reason
-    timestamp: str
 
 
 class CampaignUpdated(Struct, frozen=True, tag="campaign_updated", tag_field="type"):
@@ -133,8 +131,8 @@ class ClientHeartbeat(_Client, frozen=True, tag="heartbeat"):
     version: int = 0
 
 
-class CommitMessage(_Client, frozen=True, tag="commit"):
-    """Commit a change: exactly one of `patch` and `structured_data`. DM only."""
+class CommitForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """A commit in full: exactly one of `patch` and `structured_data`."""
 
     id: str | None = None
     kind: str = DEFAULT_KIND
@@ -143,6 +141,22 @@ class CommitMessage(_Client, frozen=True, tag="commit"):
     patch: list[dict[str, Any]] | UnsetType = UNSET
     structured_data: dict[str, Any] | UnsetType = UNSET
     meta: dict[str, Any] | None = None
+
+    def command(self, if_match: int | None = None) -> Commit:
+        """Return the command this form asks for, on a condition from outside it."""
+        return Commit(
+            patch=self.patch,
+            structured_data=self.structured_data,
+            kind=self.kind,
+            meta=self.meta,
+            expected_version=self.expected_version,
+            lease=self.lease,
+            if_match=if_match,
+        )
+
+
+class CommitMessage(CommitForm, frozen=True, tag_field="type", tag="commit"):
+    """Commit a change: exactly one of `patch` and `structured_data`. DM only."""
 
 
 class ActivateMessage(_Client, frozen=True, tag="activate"):
