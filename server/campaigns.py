@@ -66,8 +66,8 @@ async def describe(request: web.Request) -> web.Response:
 async def commit(request: web.Request) -> web.Response:
     """POST /api/campaigns/{id}/events"""
     services = services_of(request)
-    seat = await services.registry.find(request.match_info["id"])
     body = convert(await read_json(request, services.config), CommitForm)
+    seat = await services.registry.find(request.match_info["id"])
     key = idempotency_key(request)
     if key is not None and body.id is not None and key != body.id:
         raise Invalid("The Idempotency-Key and the body's id differ.")
@@ -100,8 +100,8 @@ async def events(request: web.Request) -> web.Response:
 async def set_visibility(request: web.Request) -> web.Response:
     """PUT /api/campaigns/{id}/visibility"""
     services = services_of(request)
-    seat = await services.registry.find(request.match_info["id"])
     rules = convert(await read_json(request, services.config), Rules)
+    seat = await services.registry.find(request.match_info["id"])
     command = SetVisibility(rules, condition(request, seat))
     done = await seat.live.submit(Request(actor_of(request), command, idempotency_key(request)))
     position = services.position(done.version, done.hash, DM)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from eventstore.port import EventStore
@@ -51,6 +53,7 @@ class Registry:
         self._background = background
         self._log = log
         self._seats: dict[str, Seat] = {}
+        self._creating: dict[str, Seat] = {}
         self._loading: dict[str, asyncio.Task[Seat]] = {}
         self.on_overflow: Any = None
 
@@ -60,6 +63,8 @@ class Registry:
         Raises:
             UnknownCampaign: there is no such campaign.
             StoreError, DamagedLogError: the log cannot be read.
+
+        What is found may leave memory at the next await: see `holding`.
         """
         seat = self._seats.get(campaign_id)
         if seat is None:
@@ -73,8 +78,26 @@ class Registry:
         seat.used = self._clock.monotonic()
         return seat
 
+    @asynccontextmanager
+    async def holding(self, campaign_id: str) -> AsyncIterator[Seat]:
+        """Find a campaign and keep it in memory for as long as the context lasts.
+
+        A campaign that left memory between being found and being committed to would be loaded
+        again beside itself, and those who follow the second would not hear of what the first did.
+        Whoever awaits anything between the two holds it.
+
+        Raises:
+            UnknownCampaign, StoreError, DamagedLogError: as `find`.
+        """
+        seat = await self.find(campaign_id)
+        seat.users += 1
+        try:
+            yield seat
+        finally:
+            seat.users -= 1
+
     async def create(self, campaign_id: str, request: Request) -> Done:
-        """Carry out a Create, and keep the campaign in memory when there is one afterwards.
+        """Carry out a Create; the campaign is found by others once it is durable.
 
         Raises:
             Rejection: as `decide`; a campaign there already is asked first, so that a retry of its
@@ -83,13 +106,20 @@ class Registry:
         try:
             seat = await self.find(campaign_id)
         except UnknownCampaign:
-            seat = self._seat(LiveCampaign(campaign_id, None, *self._parts()))
-            self._seats[campaign_id] = seat
+            seat = self._creating.get(campaign_id) or self._seat(
+                LiveCampaign(campaign_id, None, *self._parts())
+            )
+            self._creating[campaign_id] = seat
+        seat.users += 1
         try:
             return await seat.live.submit(request)
         finally:
-            if not seat.live.state.version and not seat.live.busy:
-                self._seats.pop(campaign_id, None)
+            seat.users -= 1
+            if seat.live.state.version:
+                self._creating.pop(campaign_id, None)
+                self._seats.setdefault(campaign_id, seat)
+            elif seat.idle:
+                self._creating.pop(campaign_id, None)
 
     def seats(self) -> list[Seat]:
         """Return every campaign in memory."""
@@ -101,6 +131,9 @@ class Registry:
         for campaign_id, seat in list(self._seats.items()):
             if seat.idle and seat.used <= latest:
                 del self._seats[campaign_id]
+        for campaign_id, seat in list(self._creating.items()):
+            if seat.idle:
+                del self._creating[campaign_id]
 
     async def _load(self, campaign_id: str) -> Seat:
         loaded = await self._store.load(campaign_id)

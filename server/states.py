@@ -44,8 +44,8 @@ async def read(request: web.Request) -> web.Response:
 async def replace(request: web.Request) -> web.Response:
     """PUT /api/campaigns/{id}/state"""
     services = services_of(request)
-    seat = await services.registry.find(request.match_info["id"])
     document = require_object(await read_json(request, services.config))
+    seat = await services.registry.find(request.match_info["id"])
     key = idempotency_key(request)
     command = Commit(
         structured_data=document,
@@ -58,11 +58,11 @@ async def replace(request: web.Request) -> web.Response:
 async def patch(request: web.Request) -> web.Response:
     """PATCH /api/campaigns/{id}/state"""
     services = services_of(request)
-    seat = await services.registry.find(request.match_info["id"])
     kind = request.content_type.lower()
     if kind not in (JSON_PATCH, MERGE_PATCH):
         raise UnsupportedMediaType(f"A patch is {JSON_PATCH} or {MERGE_PATCH}.")
     value = await read_json(request, services.config)
+    seat = await services.registry.find(request.match_info["id"])
     key = idempotency_key(request)
     base = condition(request, seat)
     if kind == JSON_PATCH:

@@ -77,8 +77,7 @@ class Tables:
             Rejection: there is no such campaign, or the table's name is none.
         """
         check_name(name, "table")
-        async with self._moving:
-            seat = await self._registry.find(campaign_id)
+        async with self._moving, self._registry.holding(campaign_id) as seat:
             table = await self._table(name)
             request = Request(actor, Activate(name), identifier)
             if table.campaign_id == campaign_id:
@@ -104,9 +103,9 @@ class Tables:
             return await self._vacate(campaign_id, actor, identifier)
 
     async def _vacate(self, campaign_id: str, actor: Actor, identifier: str | None) -> Done:
-        seat = await self._registry.find(campaign_id)
-        name = seat.live.state.table
-        done = await seat.live.submit(Request(actor, Deactivate(), identifier))
+        async with self._registry.holding(campaign_id) as seat:
+            name = seat.live.state.table
+            done = await seat.live.submit(Request(actor, Deactivate(), identifier))
         if name is not None and seat.live.state.table is None:
             table = await self._table(name)
             table.campaign_id = None

@@ -290,3 +290,28 @@ async def test_snapshots_keep_pace_with_the_log(table: Table) -> None:
     for version, _, state in snapshots:
         assert (state.version, state.document["n"]) == (version, version - 2)
     await table.background.start()
+
+
+async def test_a_campaign_is_not_found_before_it_is_durable(table: Table) -> None:
+    creation = asyncio.ensure_future(table.registry.create("c", Request(DM, Create({"n": 1}))))
+    sights: list[int] = []
+    while not creation.done():
+        try:
+            sights.append((await table.registry.find("c")).live.state.version)
+        except UnknownCampaign:
+            sights.append(0)
+            assert table.registry.seats() == []
+    assert (await creation).version == 1
+    assert set(sights) <= {0, 1}
+    assert (await table.registry.find("c")).live.state.version == 1
+
+
+async def test_who_holds_a_campaign_keeps_it_in_memory(table: Table) -> None:
+    await table.campaign()
+    async with table.registry.holding("c") as seat:
+        seat.used = 0.0
+        table.registry.sweep()
+        assert table.registry.seats() == [seat]
+    seat.used = 0.0
+    table.registry.sweep()
+    assert table.registry.seats() == []
