@@ -212,6 +212,9 @@ async def describe_api(_request: web.Request) -> web.Response:
 def add_to(app: web.Application) -> None:
     """Give `app` every call, and the sockets."""
     for route in routes():
-        app.router.add_route(route.method, route.path, route.handler)
+        if route.method == "GET":
+            app.router.add_get(route.path, route.handler)
+        else:
+            app.router.add_route(route.method, route.path, route.handler)
     app.router.add_get("/ws/campaign/player", sockets.player)
     app.router.add_get("/ws/campaign/dm", sockets.dm)

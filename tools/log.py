@@ -79,7 +79,12 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
             option(
                 "--path", default="", metavar="POINTER", help="Only changes at, below or above."
             ),
-            option("--after", default=0, type=click.IntRange(min=0), help="From this version on."),
+            option(
+                "--after",
+                default=0,
+                type=click.IntRange(min=0),
+                help="Only later versions than this.",
+            ),
             option("--limit", type=click.IntRange(min=0), help="At most so many."),
             option("--reverse", is_flag=True, help="The latest first."),
             option("--follow", is_flag=True, help="Go on with what is appended, until ^C."),

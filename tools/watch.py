@@ -23,7 +23,13 @@ MAX_PATHS = 4
 )
 @option("--table", metavar="NAME", default="main", help="The table to follow.")
 @option("--player", metavar="ID", help="Who watches; nobody in particular where not given.")
-@option("--until", type=click.IntRange(min=1), metavar="VERSION", help="End there, with status 0.")
+@option(
+    "--until",
+    envvar="QUESTLOG_UNTIL_VERSION",
+    type=click.IntRange(min=1),
+    metavar="VERSION",
+    help="End there, with status 0.",
+)
 @json_option
 def watch(
     url: str,
