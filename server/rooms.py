@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from questlog.campaign.visibility import Viewer
+from questlog.campaign.visibility import viewer_of
 from questlog.sync.feed import Entry
 from questlog.sync.messages import Mode
 from questlog.sync.session import Phase
@@ -26,9 +26,10 @@ class Audience:
 
     __slots__ = ("deflate", "key", "members", "mode", "viewer")
 
-    def __init__(self, key: Key, viewer: Viewer) -> None:
+    def __init__(self, key: Key) -> None:
         self.key = key
-        self.viewer = viewer
+        # Made of the key and not of a member: what a group is sent must not depend on who is in it.
+        self.viewer = viewer_of(key[0])
         _, self.mode, self.deflate = key
         self.members: dict[Connection, None] = {}
 
@@ -72,7 +73,7 @@ class Room:
         key = (self._feed.head.key(session.viewer), session.mode, connection.deflate)
         audience = self._audiences.get(key)
         if audience is None:
-            audience = self._audiences[key] = Audience(key, session.viewer)
+            audience = self._audiences[key] = Audience(key)
         audience.members[connection] = None
         connection.audience = audience
 
@@ -88,6 +89,9 @@ class Room:
             else:
                 self._publish_once(audience, before, slow)
         if moved:
+            self._audiences.clear()
+            for connection in self.connections:
+                connection.audience = None
             for connection in self.connections:
                 self.settle(connection)
         for connection in slow:

@@ -56,6 +56,14 @@ class Viewer(Struct, frozen=True):
         return self.player_id or self.role
 
 
+def viewer_of(view_key: str) -> Viewer:
+    """Return a viewer whose view has this key: the same for everyone who shares the view."""
+    role, _, player_id = view_key.partition(":")
+    if role == "dm":
+        return Viewer("dm")
+    return Viewer("player", player_id or None) if role == "player" else Viewer("spectator")
+
+
 class _Node:
     """A step of the compiled rules: what may follow, and the rules whose path ends here."""
 

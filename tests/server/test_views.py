@@ -168,3 +168,25 @@ async def test_a_fault_of_ours_is_a_problem_without_a_traceback(
     assert (status, problem["code"]) == (500, "store_unavailable")
     assert "CANARY" not in str(problem)
     assert "ZeroDivision" not in str(problem)
+
+
+@pytest.mark.parametrize("mode", ["delta", "full"])
+async def test_a_view_that_parts_takes_nobody_along(call: Caller, mode: str) -> None:
+    await call.create("c", {"hp": 1, "private": {}})
+    names = ("bob", "mira", "zed", "ann")
+    async with AsyncExitStack() as stack:
+        peers = {}
+        for name in names:
+            socket = call.socket(campaign_id="c", player_id=name, mode=mode)
+            peers[name] = await stack.enter_async_context(socket)
+            await peers[name].next()
+        await call.commit("c", put("/private/bob", {"note": "one"}))
+        await call.commit("c", put("/private/bob/note", "BOBS-SECRET"))
+        await call.commit("c", put("/private/mira", "MIRAS-SECRET"))
+        await call.commit("c", put("/private/mira", "MIRAS-OTHER-SECRET"))
+        await call.commit("c", {"op": "remove", "path": "/private/bob"})
+        await call.commit("c", put("/private/mira", "MIRAS-LAST-SECRET"))
+        for name in names:
+            told = "".join([str(await peers[name].next()) for _ in range(6)])
+            assert ("BOBS" in told) == (name == "bob"), name
+            assert ("MIRAS" in told) == (name == "mira"), name
