@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from questlog.campaign.errors import Invalid, from_document
+from questlog.campaign.errors import BadJson, Invalid, from_document
 from questlog.campaign.visibility import Rules
 from questlog.document import DocumentError, decode
 from server.config import Config
@@ -114,7 +114,10 @@ async def read_json(request: web.Request, config: Config) -> Any:
     Raises:
         Rejection: `too_large`, `bad_json` or `invalid` (nested too deep).
     """
-    body = await request.read()
+    try:
+        body = await request.read()
+    except web.RequestPayloadError as error:
+        raise BadJson("The body is not encoded as its Content-Encoding says.") from error
     if not body:
         return None
     try:

@@ -10,9 +10,9 @@ from aiohttp import web
 from questlog.campaign.errors import Invalid
 from questlog.campaign.events import Actor
 from questlog.campaign.ids import check_event_id, check_name
-from questlog.campaign.position import parse_position
+from questlog.campaign.position import Position, parse_position
 from questlog.campaign.visibility import Viewer
-from questlog.sync.feed import DM
+from questlog.sync.feed import DM, Entry
 from questlog.sync.messages import Mode
 from server.registry import Seat
 
@@ -65,24 +65,33 @@ def idempotency_key(request: web.Request) -> str | None:
 
 
 def condition(request: web.Request, seat: Seat) -> int | None:
-    """Return the version `If-Match` asks for; NEVER where its position does not prove out.
+    """Return the version `If-Match` asks for; NEVER where nothing it names can hold.
 
-    A condition that cannot hold still goes to the log, where a retry is known by its id first.
-
-    Raises:
-        Invalid: it is neither a version nor a position.
+    It may name several (RFC 9110, 13.1.1); a weak one never matches. A condition that cannot hold
+    still goes to the log, where a retry is known by its id first.
     """
     text = request.headers.get("If-Match")
     if text is None or text.strip() == "*":
         return None
-    position = parse_position(text.strip().strip('"'))
-    if position is None:
-        raise Invalid("If-Match is a version or a position.")
-    if position.proof is None:
-        return position.version
     head = seat.live.feed.head
-    holds = position.version == head.version and seat.live.feed.proves(position, head, DM)
-    return position.version if holds else NEVER
+    versions = []
+    for part in text.split(","):
+        position = parse_position(part.strip().removeprefix('"').removesuffix('"'))
+        if position is not None and _may_hold(position, head, seat):
+            versions.append(position.version)
+    if head.version in versions:
+        return head.version
+    return versions[0] if versions else NEVER
+
+
+def _may_hold(position: Position, head: Entry, seat: Seat) -> bool:
+    """Return whether a change may be based on `position`: a proof holds at the head or not at all.
+
+    A bare version is compared when the commit is decided.
+    """
+    if position.proof is None:
+        return True
+    return position.version == head.version and seat.live.feed.proves(position, head, DM)
 
 
 def whole_number(request: web.Request, name: str, default: int) -> int:

@@ -116,7 +116,7 @@ async def activate(request: web.Request) -> web.Response:
     done = await services.tables.activate(
         campaign_id, body.table, actor_of(request), idempotency_key(request)
     )
-    return _seated(services, campaign_id, done, body.table)
+    return await _seated(services, campaign_id, done)
 
 
 async def deactivate(request: web.Request) -> web.Response:
@@ -127,10 +127,11 @@ async def deactivate(request: web.Request) -> web.Response:
     done = await services.tables.deactivate(
         campaign_id, actor_of(request), idempotency_key(request)
     )
-    return _seated(services, campaign_id, done, None)
+    return await _seated(services, campaign_id, done)
 
 
-def _seated(services: Services, campaign_id: str, done: Done, table: str | None) -> web.Response:
+async def _seated(services: Services, campaign_id: str, done: Done) -> web.Response:
+    table = (await services.registry.find(campaign_id)).live.state.table
     position = services.position(done.version, done.hash, DM)
     return answer(Seated(campaign_id, done.version, position, table, done.duplicate))
 

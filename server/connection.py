@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +49,8 @@ class Socket(web.WebSocketResponse):
             await asyncio.sleep(LINGER)
         elif code == WSCloseCode.INVALID_TEXT:
             code = self._say("bad_json", "The frame is not UTF-8.", CloseCode.BAD_MESSAGE)
+        elif code == WSCloseCode.PROTOCOL_ERROR or isinstance(self.exception(), zlib.error):
+            code = self._say("invalid", "The frame cannot be read.", CloseCode.BAD_MESSAGE)
         return await super().close(code=code, message=message, drain=drain)
 
     def _say(self, error: str, sentence: str, code: CloseCode) -> CloseCode:
@@ -59,6 +63,16 @@ class Socket(web.WebSocketResponse):
             request.transport.write(frame)
 
 
+class AnswerSlot:
+    """The place of a request's answer among those its connection is owed."""
+
+    __slots__ = ("id", "message")
+
+    def __init__(self, identifier: str | None) -> None:
+        self.id = identifier
+        self.message: Encoded | None = None
+
+
 class Connection:
     """A connected peer.
 
@@ -68,15 +82,16 @@ class Connection:
         heard: when the last frame came, on the monotonic clock.
         sent: when the last heartbeat went, on the same clock.
         table: the table followed, None where a campaign is.
+        answers: what its requests are still owed, in their order.
     """
 
     __slots__ = (
         "_closing",
+        "answers",
         "audience",
         "buffered",
         "deflate",
         "heard",
-        "pipelined",
         "room",
         "sent",
         "session",
@@ -97,7 +112,7 @@ class Connection:
         self.table: Any = None
         self.room: Any = None
         self.audience: Any = None
-        self.pipelined = 0
+        self.answers: deque[AnswerSlot] = deque()
         self.write = transport.write
         self.buffered = transport.get_write_buffer_size
         self._closing = False

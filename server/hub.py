@@ -13,7 +13,7 @@ from questlog.campaign.errors import Rejection, StoreUnavailable
 from questlog.campaign.evolve import DamagedLogError
 from questlog.sync.closing import CloseCode
 from questlog.sync.messages import Reason
-from questlog.sync.session import Close, Effect, Execute, Phase, Recall, Send
+from questlog.sync.session import Close, Effect, Execute, Phase, Recall, Refuse, Send
 from server.background import Background
 from server.clock import Clock, rfc3339
 from server.config import Config
@@ -23,6 +23,7 @@ from server.requests import Requests
 from server.tables import Tables
 
 TICKS_PER_HEARTBEAT = 4
+HIGH_WATER = 64 * 1024
 
 
 class Hub:
@@ -65,6 +66,8 @@ class Hub:
     ) -> None:
         """Serve a connection from its handshake to its end."""
         self.connections[connection] = writer
+        # The transport must call itself full no later than we do, or there is nothing to wait for.
+        connection.transport.set_write_buffer_limits(high=min(self._config.outbox, HIGH_WATER))
         try:
             if campaign_id is None:
                 await self._tables.join(table, connection, since)
@@ -102,6 +105,8 @@ class Hub:
                     self._background.spawn(self._recall(connection, version))
                 case Execute(message=message):
                     self._requests.execute(connection, message)
+                case Refuse(id=identifier, rejection=rejection):
+                    self._requests.refuse(connection, identifier, rejection)
                 case Close(code=code, reason=reason):
                     self._background.spawn(connection.close(code, reason))
         if connection.room is not None:
@@ -142,14 +147,20 @@ class Hub:
                     # What comes now was not accepted; the close that follows tells the peer.
                     continue
                 self.perform(connection, session.receive(message.data, self.now()))
-                if connection.pipelined >= self._config.max_pipelined:
-                    await self._requests.answered(connection)
+                await self._hold_back(connection)
             elif message.type is WSMsgType.BINARY:
                 self.perform(connection, session.refuse_binary(self.now()))
             elif message.type is WSMsgType.PING:
                 await socket.pong(message.data)
             elif message.type is not WSMsgType.PONG:
                 return
+
+    async def _hold_back(self, connection: Connection) -> None:
+        """Read no further from a peer that is owed too many answers, or does not take them."""
+        while len(connection.answers) >= self._config.max_pipelined:
+            await self._requests.answered(connection)
+        if connection.buffered() > self._config.outbox:
+            await self._drained(connection)
 
     async def turn_away(self, connection: Connection, refusal: Rejection) -> None:
         """Say why a connection cannot be served, and close it."""
@@ -173,7 +184,7 @@ class Hub:
             return
         try:
             seat = await self._registry.find(feed.campaign_id)
-            entry = await seat.live.recall(version)
+            entry = await seat.live.memory.recall(version)
         except (Rejection, StoreError, DamagedLogError) as error:
             # A version that cannot be read is answered as one that is not there: by a snapshot.
             self._log.warning("recall failed", version=version, code=error.code)
@@ -186,20 +197,25 @@ class Hub:
 
     async def _await_drain(self, connection: Connection) -> None:
         """Bring a slow peer to the head once its outbox has drained; close it if it never does."""
+        if await self._drained(connection):
+            self.perform(connection, connection.session.drained())
+
+    async def _drained(self, connection: Connection) -> bool:
+        """Wait until an outbox has drained; close its connection if it stays full."""
         writer = self.connections.get(connection)
         if writer is None:
-            return
+            return False
         try:
             async with asyncio.timeout(self._config.slow_timeout):
                 await writer.drain()
         except TimeoutError:
             self._log.info("too slow", remote=str(connection.socket.get_extra_info("peername")))
             await connection.close(CloseCode.TOO_SLOW, "too slow")
-            return
+            return False
         except ConnectionError:
-            return
+            return False
         connection.heard = self._clock.monotonic()
-        self.perform(connection, connection.session.drained())
+        return True
 
     def _check(self, connection: Connection, now: float) -> None:
         session, config = connection.session, self._config

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import OrderedDict, deque
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,18 +31,17 @@ from questlog.campaign.decide import Decision, Minted, decide
 from questlog.campaign.errors import IdReused, Rejection, StoreUnavailable
 from questlog.campaign.events import Event, EventHeader, NewEvent
 from questlog.campaign.evolve import Step, fold
-from questlog.campaign.ids import uuid7
+from questlog.campaign.ids import check_event_id, uuid7
 from questlog.campaign.state import CampaignState
 from questlog.document import Limits
 from questlog.sync.feed import Entry, Feed
 from server.clock import Clock, rfc3339
+from server.memory import Memory, Spawn
 
 MAX_BATCH = 256
 CATCH_UP_CHUNK = 500
-RECALLED = 4
 
 Advance = tuple[CampaignState, str, EventHeader, int]
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
 Published = Callable[[Entry], None]
 
 
@@ -50,7 +49,7 @@ class Done(Struct, frozen=True, gc=False):
     """A request that was carried out, or found to be done already.
 
     Attributes:
-        id: the event's id, the server's own where the caller gave none; "" where none was needed.
+        id: the request's id, the server's own where the caller gave none.
         version, hash: the version the answer speaks of, durable, and its chain hash.
         patch: the event's patch, as JSON text.
     """
@@ -65,11 +64,12 @@ class Done(Struct, frozen=True, gc=False):
 class _Pending:
     """A request on its way: decided one way or the other, not yet answered."""
 
-    __slots__ = ("decision", "future", "rejection", "request")
+    __slots__ = ("decision", "future", "identifier", "rejection", "request")
 
     def __init__(self, request: Request, future: asyncio.Future[Done]) -> None:
         self.request = request
         self.future = future
+        self.identifier = ""
         self.decision: Decision | None = None
         self.rejection: Rejection | None = None
 
@@ -106,6 +106,7 @@ class LiveCampaign:
     ) -> None:
         state = CampaignState(campaign_id=campaign_id) if loaded is None else loaded.state
         self.feed = Feed(state, "" if loaded is None else loaded.hash, store.secret, self._now)
+        self.memory = Memory(self.feed, store, spawn)
         self.on_published: Published | None = None
         self._accepted = state
         self._weight = 0 if loaded is None else loaded.weight
@@ -114,8 +115,6 @@ class LiveCampaign:
         self._limits = limits
         self._spawn = spawn
         self._log = log
-        self._recalling: dict[int, asyncio.Future[Entry | None]] = {}
-        self._recalled: OrderedDict[int, Entry] = OrderedDict()
         self._queue: deque[_Pending] = deque()
         self._in_flight = False
         self._rest: asyncio.Future[None] | None = None
@@ -154,33 +153,6 @@ class LiveCampaign:
                 self._rest = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._rest)
 
-    async def recall(self, version: int) -> Entry | None:
-        """Return a version from memory or the log, None where there is none.
-
-        However many ask for a version at once, the log is read once; the last few read are kept,
-        because after a restart a whole table comes back from the same place.
-        """
-        entry = self.feed.recall(version) or self._recalled.get(version)
-        if entry is not None:
-            return entry
-        reading = self._recalling.get(version)
-        if reading is None:
-            reading = self._recalling[version] = asyncio.get_running_loop().create_future()
-            self._spawn(self._read(version, reading))
-        return await asyncio.shield(reading)
-
-    async def _read(self, version: int, reading: asyncio.Future[Entry | None]) -> None:
-        entry = None
-        try:
-            loaded = await self._store.load(self.campaign_id, at=version)
-            if loaded is not None:
-                entry = self._recalled[version] = self.feed.entry(loaded.state, loaded.hash)
-                if len(self._recalled) > RECALLED:
-                    self._recalled.popitem(last=False)
-        finally:
-            del self._recalling[version]
-            reading.set_result(entry)
-
     def _now(self) -> str:
         return rfc3339(self._clock.now_ms())
 
@@ -188,6 +160,7 @@ class LiveCampaign:
         """Decide against the accepted head, and move it."""
         now = self._clock.now_ms()
         identifier = pending.request.id or uuid7(now, os.urandom(10))
+        pending.identifier = identifier
         minted = Minted(rfc3339(now), identifier)
         pending.decision = pending.rejection = None
         try:
@@ -269,7 +242,7 @@ class LiveCampaign:
                 head = (outcome.version, outcome.hash)
                 answers.append((pending, _done(pending, *head)))
             elif pending.decision is not None and outcome is None:
-                earlier = await self._earlier(pending)
+                earlier = await self._earlier(pending.request)
                 answers.append((pending, earlier or _done(pending, *head)))
             elif isinstance(outcome, Conflict):
                 again = batch[index:]
@@ -302,17 +275,26 @@ class LiveCampaign:
         that has an id is looked for before it is told no.
         """
         rejection = pending.rejection or IdReused(version=self.state.version)
-        return await self._earlier(pending) or rejection
+        return await self._earlier(pending.request) or rejection
 
-    async def _earlier(self, pending: _Pending) -> Done | Rejection | None:
+    async def settles(self, request: Request) -> bool:
+        """Return whether submitting `request` now would change nothing: a retry, or an id in use.
+
+        Raises:
+            Invalid: the id is none.
+        """
+        if request.id is not None:
+            check_event_id(request.id)
+        return await self._earlier(request) is not None
+
+    async def _earlier(self, request: Request) -> Done | Rejection | None:
         """Return the answer the log has for a request's id, None where it has none."""
-        if pending.request.id is None:
+        if request.id is None:
             return None
-        actor = pending.request.actor
-        event = await self._store.find(self.campaign_id, actor, pending.request.id)
+        event = await self._store.find(self.campaign_id, request.actor, request.id)
         if event is None:
             return None
-        if event.request != digest(pending.request.command):
+        if event.request != digest(request.command):
             return IdReused(version=event.version)
         return Done(event.id, event.version, event.hash, bytes(event.patch).decode(), True)
 
@@ -379,7 +361,7 @@ def _advance(pending: _Pending, outcome: Appended) -> Advance:
 def _done(pending: _Pending, version: int, chain_hash: str) -> Done:
     event = pending.event
     if event is None:
-        return Done(pending.request.id or "", version, chain_hash, "[]")
+        return Done(pending.identifier, version, chain_hash, "[]")
     return Done(event.id, version, chain_hash, event.patch)
 
 

@@ -94,6 +94,8 @@ def _responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     }
     if route.status == HTTPStatus.CREATED:
         responses["200"] = {"description": "It was done before: a duplicate.", "content": content}
+    if "If-None-Match" in route.headers:
+        responses["304"] = {"description": "What the caller holds is still right."}
     refusals: dict[int, list[str]] = {}
     for code in (*route.codes, "forbidden", "store_unavailable"):
         refusals.setdefault(STATUSES[code], []).append(code)

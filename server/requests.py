@@ -1,7 +1,7 @@
 """Requests over a socket: a DM's commits, activations and their answers.
 
-Commits are pipelined: each is submitted as it is read and answered when it is durable, in order,
-without a task of its own.
+Commits are pipelined: each is submitted as it is read and answered when it is durable, without a
+task of its own. A connection's answers go out in the order its requests came, whatever they were.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from questlog.sync.messages import (
 )
 from questlog.sync.session import rejected
 from server.background import Background
-from server.connection import Connection
+from server.connection import AnswerSlot, Connection
 from server.live import Done
 from server.registry import Registry
 from server.tables import Tables
@@ -53,11 +53,15 @@ class Requests:
 
     def execute(self, connection: Connection, message: SocketRequest) -> None:
         """Begin to carry out `message`; its answer is sent when there is one."""
-        connection.pipelined += 1
+        slot = self._open(connection, message.id)
         if isinstance(message, CommitMessage):
-            self._commit(connection, message)
+            self._commit(connection, slot, message)
         else:
-            self._background.spawn(self._seat(connection, message))
+            self._background.spawn(self._seat(connection, slot, message))
+
+    def refuse(self, connection: Connection, identifier: str | None, refusal: Rejection) -> None:
+        """Answer a request that is not carried out, in its turn."""
+        self._answer(connection, self._open(connection, identifier), refusal)
 
     async def answered(self, connection: Connection) -> None:
         """Wait until one more request of this connection has been answered."""
@@ -65,26 +69,32 @@ class Requests:
         self._waiting[connection] = waiting
         await waiting
 
-    def _commit(self, connection: Connection, message: CommitMessage) -> None:
+    def _open(self, connection: Connection, identifier: str | None) -> AnswerSlot:
+        slot = AnswerSlot(identifier)
+        connection.answers.append(slot)
+        return slot
+
+    def _commit(self, connection: Connection, slot: AnswerSlot, message: CommitMessage) -> None:
         live = connection.room and connection.room.live
         if live is None:
             refusal = Invalid("This socket follows no campaign: there is nothing to commit to.")
-            self._answer(connection, message.id, refusal)
+            self._answer(connection, slot, refusal)
             return
         future = live.submit(Request(actor_of(connection), message.command(), message.id))
-        future.add_done_callback(lambda done: self._finish(connection, message.id, done))
+        future.add_done_callback(lambda done: self._finish(connection, slot, done))
 
-    def _finish(
-        self, connection: Connection, identifier: str | None, done: asyncio.Future[Done]
-    ) -> None:
+    def _finish(self, connection: Connection, slot: AnswerSlot, done: asyncio.Future[Done]) -> None:
         error = done.exception()
         if isinstance(error, Rejection):
-            self._answer(connection, identifier, error)
+            self._answer(connection, slot, error)
         elif error is None:
-            self._answer(connection, identifier, done.result())
+            self._answer(connection, slot, done.result())
 
     async def _seat(
-        self, connection: Connection, message: ActivateMessage | DeactivateMessage
+        self,
+        connection: Connection,
+        slot: AnswerSlot,
+        message: ActivateMessage | DeactivateMessage,
     ) -> None:
         actor = actor_of(connection)
         answer: Done | Rejection
@@ -102,27 +112,22 @@ class Requests:
             answer = rejection
         except (StoreError, DamagedLogError):
             answer = StoreUnavailable()
-        self._answer(connection, message.id, answer)
+        self._answer(connection, slot, answer)
 
-    def _answer(
-        self, connection: Connection, identifier: str | None, answer: Done | Rejection
-    ) -> None:
+    def _answer(self, connection: Connection, slot: AnswerSlot, answer: Done | Rejection) -> None:
+        """Fill a slot, and send what is answered from the first request on."""
         if isinstance(answer, Rejection):
-            connection.send(Encoded(rejected(identifier, answer, self._now())))
+            slot.message = Encoded(rejected(slot.id, answer, self._now()))
         else:
             position = str(seal(self._secret, answer.version, answer.hash, DM.role))
-            connection.send(
-                Encoded(
-                    Committed(
-                        identifier or answer.id,
-                        answer.version,
-                        position,
-                        answer.duplicate,
-                        self._now(),
-                    )
-                )
+            identifier = answer.id if slot.id is None else slot.id
+            slot.message = Encoded(
+                Committed(identifier, answer.version, position, answer.duplicate, self._now())
             )
-        connection.pipelined -= 1
+        answers = connection.answers
+        while answers and (message := answers[0].message) is not None:
+            answers.popleft()
+            connection.send(message)
         waiting = self._waiting.pop(connection, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
+from questlog.campaign.errors import Invalid
 from questlog.campaign.visibility import Rules
 from questlog.sync.messages import CommitForm
 from server import campaigns, probes, sockets, states
@@ -28,6 +29,7 @@ from server.bodies import (
     StateAnswer,
 )
 from server.openapi import Route, describe
+from server.problems import problem
 
 CAMPAIGN = "/api/campaigns/{id}"
 KEY = MappingProxyType(
@@ -209,12 +211,22 @@ async def describe_api(_request: web.Request) -> web.Response:
     return web.json_response(describe(routes()))
 
 
+async def expect(request: web.Request) -> web.StreamResponse | None:
+    """Ask for the body of a request that waits to be asked (RFC 9110, 10.1.1); refuse all else."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return problem(Invalid("The only expectation understood is 100-continue."), status=417)
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # These bytes are no part of the response that follows.
+    request.writer.output_size = 0
+    return None
+
+
 def add_to(app: web.Application) -> None:
     """Give `app` every call, and the sockets."""
     for route in routes():
         if route.method == "GET":
-            app.router.add_get(route.path, route.handler)
+            app.router.add_get(route.path, route.handler, expect_handler=expect)
         else:
-            app.router.add_route(route.method, route.path, route.handler)
+            app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
     app.router.add_get("/ws/campaign/player", sockets.player)
     app.router.add_get("/ws/campaign/dm", sockets.dm)

@@ -29,7 +29,7 @@ async def read(request: web.Request) -> web.Response:
         version = whole_number(request, "version", 0)
         found = None
         if 1 <= version <= entry.version:
-            found = await seat.live.recall(version)
+            found = await seat.live.memory.recall(version)
         if found is None:
             raise UnknownVersion(version=seat.live.state.version)
         entry = found

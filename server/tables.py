@@ -80,7 +80,7 @@ class Tables:
         async with self._moving, self._registry.holding(campaign_id) as seat:
             table = await self._table(name)
             request = Request(actor, Activate(name), identifier)
-            if table.campaign_id == campaign_id:
+            if table.campaign_id == campaign_id or await seat.live.settles(request):
                 return await seat.live.submit(request)
             if table.campaign_id is not None:
                 await self._vacate(table.campaign_id, actor, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
         if type(field.default) is bool:
             continue
         smallest = 1 if type(field.default) is int else 0
-        kind = click.IntRange if smallest else click.FloatRange
+        kind = click.IntRange if smallest else FiniteRange
         command = option(
             f"--{field.name.replace('_', '-')}",
             type=kind(min=smallest, min_open=not smallest),
@@ -37,6 +38,19 @@ def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=sentences[field.name],
         )(command)
     return command
+
+
+class FiniteRange(click.FloatRange):
+    """A range of floats without the two that no comparison refuses."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return `value` as a number that can be waited for."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return number
 
 
 def described(text: str) -> dict[str, str]:

@@ -74,12 +74,21 @@ async def open_reader(path: Path) -> Connection:
 
 
 async def _open(connector: Callable[[], sqlite3.Connection]) -> Connection:
-    connection = Connection(connector, iter_chunk_size=64)
+    opened: list[sqlite3.Connection] = []
+
+    def open_and_remember() -> sqlite3.Connection:
+        opened.append(connector())
+        return opened[0]
+
+    connection = Connection(open_and_remember, iter_chunk_size=64)
     try:
         return await connection  # type: ignore[return-value]
-    except Exception as error:
-        # aiosqlite tells its thread to stop and leaves it to report to a loop that may be closed.
+    except BaseException as error:
+        # aiosqlite tells its thread to stop and leaves it to report to a loop that may be closed;
+        # where the caller was cancelled it forgets the connection its thread goes on to open.
         await asyncio.to_thread(connection._thread.join)
+        for raw in opened:
+            raw.close()
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_NOTADB:
             raise NotAStoreError from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from eventstore.errors import BadStoreUrlError
@@ -14,8 +15,10 @@ def path_of(url: str) -> Path:
 
     Raises:
         BadStoreUrlError: the URL is of another kind or names no file.
+
+    Links are followed, so that one file has one lock whatever it is called.
     """
     rest = url.removeprefix(PREFIX)
     if rest == url or not rest or rest.endswith("/") or "\0" in rest:
         raise BadStoreUrlError
-    return Path(rest)
+    return Path(os.path.realpath(rest))

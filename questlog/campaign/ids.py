@@ -11,7 +11,7 @@ from questlog.campaign.events import RESERVED_PREFIXES
 MAX_NAME = 128
 MAX_EVENT_ID = 64
 MAX_KIND = 64
-_FORBIDDEN = frozenset(' /\\?#%"<>')
+_FORBIDDEN = frozenset(' /\\?#%"<>{}')
 _KIND = r"[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*"
 
 

@@ -37,11 +37,14 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     when: dict[str, Any] | None = None
 
 
-class Rules(Struct, frozen=True, forbid_unknown_fields=True):
-    """A campaign's visibility: what holds where no rule does, and the rules."""
+class Rules(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A campaign's visibility: what holds where no rule does, and the rules.
+
+    `rules` must be given, if only as an empty list: an empty object would open everything.
+    """
 
     default: Literal["visible", "hidden"] = "visible"
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...]
 
 
 class Viewer(Struct, frozen=True):

@@ -31,6 +31,7 @@ from questlog.sync.messages import (
 RECENT_VERSIONS = 512
 RECENT_BYTES = 8 * 1024 * 1024
 EVENTS_SHARE = 0.05
+SECONDS = 19
 DM = Viewer("dm")
 ANY_PLAYER = Viewer("player")
 
@@ -179,6 +180,8 @@ class Feed:
         )
 
     def _once(self, name: tuple[Any, ...], make: Callable[[], Encoded]) -> Encoded:
+        # A message says when it was made: while the head rests it is made again each second.
+        name = (*name, self._now()[:SECONDS])
         made = self._made.get(name)
         if made is None:
             made = make()

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from questlog.campaign.commands import Commit
 from questlog.campaign.errors import BadJson, Invalid, Rejection, TooLarge
 from questlog.campaign.events import DEFAULT_KIND, EventHeader
+from questlog.campaign.ids import MAX_EVENT_ID
 from questlog.document import DocumentError, Limits, decode
 
 SUBPROTOCOL = "questlog.v1"
@@ -212,7 +213,13 @@ def read_client_message(frame: bytes | str, limits: Limits) -> ClientMessage | M
         return Malformed(refusal(str(error)), None, fatal=True)
     if type(value) is not dict or type(value.get("type")) is not str:
         return Malformed(Invalid("A message is an object with a type."), None, fatal=True)
-    identifier = value.get("id") if type(value.get("id")) is str else None
+    identifier = value.get("id")
+    if type(identifier) is not str:
+        identifier = None
+    elif len(identifier) > MAX_EVENT_ID:
+        # An answer repeats the id; it does not repeat whatever was sent in its place.
+        too_long = Invalid(f"A request's id has at most {MAX_EVENT_ID} characters.")
+        return Malformed(too_long, None, fatal=False)
     try:
         message: ClientMessage = msgspec.convert(value, ClientMessage)
     except msgspec.ValidationError as error:

@@ -60,6 +60,13 @@ class Recall(Struct, frozen=True):
     version: int
 
 
+class Refuse(Struct, frozen=True):
+    """Answer the request `id` with this rejection, after the answers to those before it."""
+
+    id: str | None
+    rejection: Rejection
+
+
 class Execute(Struct, frozen=True):
     """Carry out a DM's request and send its answer."""
 
@@ -73,7 +80,7 @@ class Close(Struct, frozen=True):
     reason: str
 
 
-Effect = Send | Recall | Execute | Close
+Effect = Send | Recall | Refuse | Execute | Close
 
 
 class Session:
@@ -127,7 +134,7 @@ class Session:
                 return self.heartbeat(now)
             case _ if self.viewer.role != "dm":
                 refusal = Forbidden("Only a DM may do this.")
-                return [Send(Encoded(rejected(message.id, refusal, now)))]
+                return [Refuse(message.id, refusal)]
             case _:
                 return [Execute(message)]
 
@@ -217,7 +224,7 @@ class Session:
         if malformed.fatal:
             return self.refuse(rejection.code, rejection.message, now)
         if malformed.id is not None:
-            return [Send(Encoded(rejected(malformed.id, rejection, now)))]
+            return [Refuse(malformed.id, rejection)]
         return [Send(Encoded(Error(rejection.code, rejection.message, now)))]
 
 

@@ -43,8 +43,8 @@ from tests.eventstore.scribe import any_command, moment, put
 
 DM = Actor("dm", "dm")
 LIMITS = Limits(max_bytes=2000, max_depth=10, max_operations=20)
-RULES = Rules("visible", (Rule("/dm", ("dm",)),))
-BAD_RULES = Rules("visible", (Rule("dm", ("dm",)),))
+RULES = Rules(default="visible", rules=(Rule("/dm", ("dm",)),))
+BAD_RULES = Rules(default="visible", rules=(Rule("dm", ("dm",)),))
 
 
 def ask(
@@ -257,7 +257,7 @@ def test_a_retry_has_the_digest_of_its_request_and_another_request_has_not() -> 
         Activate("main"),
         Deactivate(),
         SetVisibility(RULES),
-        SetVisibility(Rules()),
+        SetVisibility(Rules(rules=())),
     ]
     assert len({digest(command) for command in others}) == len(others)
 

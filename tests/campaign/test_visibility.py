@@ -29,7 +29,7 @@ SPECTATOR = Viewer("spectator")
 
 def view(document: dict[str, Any], viewer: Viewer, *rules: Rule, default: Any = "visible") -> Any:
     """Return the document as `viewer` sees it under these rules."""
-    return Projector(Rules(default, rules)).project(document, viewer)
+    return Projector(Rules(default=default, rules=rules)).project(document, viewer)
 
 
 def test_with_none_given_dm_is_for_the_dm_and_private_for_that_player() -> None:
@@ -192,14 +192,14 @@ def test_what_no_rule_touches_is_shared_with_the_document() -> None:
 )
 def test_rules_that_cannot_mean_what_they_say_are_refused(rule: Rule) -> None:
     with pytest.raises(Invalid, match="rule 1"):
-        check_rules(Rules("visible", (Rule("/ok", ("all",)), rule)))
+        check_rules(Rules(default="visible", rules=(Rule("/ok", ("all",)), rule)))
 
 
 def test_there_are_at_most_200_rules() -> None:
     rules = (Rule("/a", ("dm",)),) * MAX_RULES
-    check_rules(Rules("visible", rules))
+    check_rules(Rules(default="visible", rules=rules))
     with pytest.raises(Invalid, match="200"):
-        check_rules(Rules("visible", (*rules, rules[0])))
+        check_rules(Rules(default="visible", rules=(*rules, rules[0])))
 
 
 def test_the_default_rules_are_allowed() -> None:
@@ -267,8 +267,16 @@ def test_only_players_with_a_view_of_their_own_have_a_key_of_their_own() -> None
     assert projector.view_key(document, DM) == "dm"
     assert projector.view_key(document, SPECTATOR) == "spectator"
     rules = (Rule("/a", ("player:ann",)), Rule("/notes/*/{player}", ("{player}",)))
-    assert Projector(Rules("visible", rules)).distinct_players(document) == {"ann", "tom"}
+    assert Projector(Rules(default="visible", rules=rules)).distinct_players(document) == {
+        "ann",
+        "tom",
+    }
     captured = (Rule("/notes/{player}", ("{player}",)), Rule("/notes/0/{player}", ("{player}",)))
-    assert Projector(Rules("visible", captured)).distinct_players(document) == {"0", "tom"}
+    assert Projector(Rules(default="visible", rules=captured)).distinct_players(document) == {
+        "0",
+        "tom",
+    }
     missing = (Rule("/none/*/{player}", ("{player}",)), Rule("/notes/7/{player}", ("{player}",)))
-    assert Projector(Rules("visible", missing)).distinct_players(document) == frozenset()
+    assert (
+        Projector(Rules(default="visible", rules=missing)).distinct_players(document) == frozenset()
+    )

@@ -106,7 +106,9 @@ def any_command(rng: random.Random, state: CampaignState) -> Command:
     if not state.version:
         return Create(_object(rng), title=rng.choice((None, "Ashfall")))
     if choice < 0.04:
-        return SetVisibility(Rules("visible", (Rule(f"/{rng.choice('abc')}", ("dm",)),)))
+        return SetVisibility(
+            Rules(default="visible", rules=(Rule(f"/{rng.choice('abc')}", ("dm",)),))
+        )
     if choice < 0.08:
         return Activate("main") if state.table is None else Deactivate()
     if choice < 0.3:

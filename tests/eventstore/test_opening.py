@@ -17,6 +17,7 @@ from eventstore.errors import (
     NotAStoreError,
     OlderSchemaError,
     StoreError,
+    StoreLockedError,
     StoreReadOnlyError,
     UnreadableError,
 )
@@ -160,7 +161,7 @@ def test_a_store_is_named_by_its_url(url: str) -> None:
 
 
 def test_a_url_names_a_relative_or_an_absolute_path() -> None:
-    assert path_of("sqlite:///a/b.db") == Path("a/b.db")
+    assert path_of("sqlite:///a/b.db") == Path("a/b.db").resolve()
     assert path_of("sqlite:////a/b.db") == Path("/a/b.db")
 
 
@@ -279,3 +280,12 @@ async def test_events_of_an_older_schema_are_taken_up_on_read(
     last = (await reader.read("c"))[-1]
     assert (last.operations()[0]["value"], last.schema) == (12, 1)
     await reader.close()
+
+
+async def test_a_store_has_one_lock_whatever_it_is_called(path: Path) -> None:
+    store = await open_store(path)
+    alias = path.with_name("alias.db")
+    alias.symlink_to(path)
+    with pytest.raises(StoreLockedError):
+        await open_store(alias)
+    await store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ BODIES = [
     (b'{"structured_data":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001, 422, "invalid"),
     (b'{"structured_data":[]}', 422, "invalid"),
     (b'{"structured_data":{},"surprise":1}', 422, "invalid"),
+    (b'{"structured_data":{},"visibility":{}}', 422, "invalid"),
     (b'{"structured_data":{},"title":7}', 422, "invalid"),
     (b'{"structured_data":{"a":"' + b"x" * 20_000_000 + b'"}}', 413, "too_large"),
     (b'{"structured_data":{},"visibility":{"rules":[{"path":"dm","to":["dm"]}]}}', 422, "invalid"),
@@ -105,7 +107,9 @@ async def test_a_document_may_not_grow_over_the_limit_step_by_step(tmp_path: Pat
         assert (await call.commit("c", put("/c", "x" * 900)))["code"] == "too_large"
 
 
-@pytest.mark.parametrize("name", ["a%2Fb", "a%20b", ".", "..", "a%00b", "x" * 129, "a%22b"])
+@pytest.mark.parametrize(
+    "name", ["a%2Fb", "%7Bid%7D", "a%20b", ".", "..", "a%00b", "x" * 129, "a%22b"]
+)
 async def test_an_id_that_cannot_be_one_is_refused(call: Caller, name: str) -> None:
     from yarl import URL
 
@@ -235,3 +239,83 @@ async def test_a_player_may_not_commit(call: Caller) -> None:
             answer = await peer.ask(**request)
             assert (answer["type"], answer["id"], answer["code"]) == ("rejected", "x", "forbidden")
     assert (await call("GET", "/api/campaigns/c"))[1]["version"] == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b'{"default":"visible"}'])
+async def test_rules_that_were_lost_on_the_way_open_nothing(call: Caller, body: bytes) -> None:
+    await call.create("c", {"dm": {"secret": "CANARY"}})
+    status, problem = await call("PUT", "/api/campaigns/c/visibility", data=body)
+    assert (status, problem["code"]) == (422, "invalid")
+    _, state = await call("GET", "/api/campaigns/c/state?as=player")
+    assert (state["version"], state["structured_data"]) == (1, {})
+
+
+async def test_a_body_that_is_not_encoded_as_it_says_is_bad_json(call: Caller) -> None:
+    await call.create("c", {"a": 1})
+    headers = {"Content-Encoding": "gzip"}
+    async with call.session.put(
+        f"{call.url}/api/campaigns/c/state", data=b"{}", headers=headers, compress=False
+    ) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (400, "bad_json")
+
+
+async def test_an_expectation_is_met_or_refused_without_an_echo(call: Caller) -> None:
+    host = call.url.removeprefix("http://").encode()
+    put_it = b"PUT /api/campaigns/c HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n"
+    body = b'{"structured_data":{}}'
+    length = f"Content-Length: {len(body)}\r\n".encode()
+    answer = await raw(call.url, put_it + length + b"Expect: CANARY\r\n\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 417")
+    assert b'"code":"invalid"' in answer
+    assert b"CANARY" not in answer
+    answer = await raw(call.url, put_it + length + b"Expect: 100-continue\r\n\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201")
+
+
+async def test_a_peer_that_does_not_read_its_answers_is_not_read_either(tmp_path: Path) -> None:
+    config = Config(open=True, outbox=64 * 1024, slow_timeout=1.0)
+    async with serving(tmp_path / "q.db", config=config) as url, calling(url) as call:
+        await call.create("c", {"a": 1})
+        async with call.socket(campaign_id="c") as peer:
+            await peer.next()
+            transport = peer.socket._writer.transport
+            transport.pause_reading()
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(4):
+                    for _ in range(100_000):
+                        await peer.say(type="nonsense", position="x" * 10_000)
+            transport.resume_reading()
+            assert await peer.closed() in (4001, 1006)
+
+
+async def test_answers_come_in_the_order_of_their_requests(call: Caller) -> None:
+    await call.create("c", {"n": 0})
+    async with call.socket("dm", campaign_id="c") as dm:
+        await dm.next()
+        asked = []
+        for number in range(30):
+            await dm.say(type="commit", id=f"good-{number}", patch=[put("/n", number)])
+            await dm.say(type="commit", id=f"bad-{number}", surprise=1)
+            asked += [f"good-{number}", f"bad-{number}"]
+        await dm.say(type="activate", campaign_id="c", id="seat")
+        await dm.say(type="commit", id="last", patch=[])
+        asked += ["seat", "last"]
+        answered: list[str] = []
+        while len(answered) < len(asked):
+            message = await dm.next()
+            if message["type"] in ("committed", "rejected"):
+                answered.append(message["id"])
+        assert answered == asked
+
+
+async def test_an_id_of_any_length_is_not_repeated(call: Caller) -> None:
+    await call.create("c", {"n": 0})
+    async with call.socket("dm", campaign_id="c") as dm:
+        await dm.next()
+        await dm.say(type="commit", id="x" * 100_000, patch=[])
+        answer = await dm.next()
+        assert (answer["type"], answer["code"], len(str(answer)) < 300) == (
+            "error",
+            "invalid",
+            True,
+        )

@@ -179,8 +179,14 @@ async def test_preconditions_name_the_version_they_failed_at(call: Caller) -> No
     body = {"expected_version": 2, "patch": []}
     status, problem = await call("POST", "/api/campaigns/c/events", json=body)
     assert (status, problem["code"], problem["version"]) == (409, "version_conflict", 5)
-    status, problem = await call("PUT", path, json={}, headers={"If-Match": "later"})
-    assert (status, problem["code"]) == (422, "invalid")
+    for never in ("later", 'W/"5"', f'"{first}", "2"', "9" * 26):
+        status, problem = await call("PUT", path, json={}, headers={"If-Match": never})
+        assert (status, problem["code"]) == (412, "version_conflict"), never
+    headers = {"If-Match": f'"{first}", "5"', "Idempotency-Key": "several"}
+    assert (await call("PUT", path, json={"hp": 0}, headers=headers))[0] == 200
+    headers["If-Match"] = "nonsense"
+    status, answer = await call("PUT", path, json={"hp": 0}, headers=headers)
+    assert (status, answer["duplicate"]) == (200, True), "a retry comes before its conditions"
 
 
 async def test_a_named_lease_is_never_the_one_in_force(call: Caller) -> None:

@@ -93,3 +93,22 @@ async def test_a_campaign_named_by_its_id_needs_no_seat(call: Caller) -> None:
         assert (await player.next())["version"] == 3
         await call.commit("one", put("/n", 1))
         assert (await player.next())["version"] == 4
+
+
+async def test_a_retried_or_refused_activation_moves_nobody(call: Caller) -> None:
+    await call.create("one", {})
+    await call.create("two", {})
+    key = {"Idempotency-Key": "k1"}
+    await call("POST", "/api/campaigns/one/activate", json={}, headers=key)
+    await call("POST", "/api/campaigns/two/activate", json={})
+    status, again = await call("POST", "/api/campaigns/one/activate", json={}, headers=key)
+    assert (status, again["version"], again["duplicate"], again["table"]) == (200, 2, True, None)
+    other = {"table": "attic"}
+    status, problem = await call("POST", "/api/campaigns/one/activate", json=other, headers=key)
+    assert (status, problem["code"]) == (409, "id_reused")
+    async with call.socket("dm") as dm:
+        await dm.next()
+        answer = await dm.ask(type="activate", campaign_id="one", id="")
+        assert (answer["type"], answer["code"]) == ("rejected", "invalid")
+    _, two = await call("GET", "/api/campaigns/two")
+    assert (two["table"], two["version"]) == ("main", 2)

@@ -183,7 +183,7 @@ def test_what_is_made_for_a_resting_head_is_bounded(monkeypatch: pytest.MonkeyPa
 
 def test_a_version_is_seen_by_the_rules_of_its_time() -> None:
     campaign = Campaign("c", {"map": "a cave", "open": 1})
-    shut = Rules("visible", (Rule("/map", ("dm",)),))
+    shut = Rules(default="visible", rules=(Rule("/map", ("dm",)),))
     before = campaign.rules(shut)
     update = said(campaign.feed.update(MIRA, before))
     assert update["patch"] == [{"op": "remove", "path": "/map"}]

@@ -14,8 +14,19 @@ from questlog.campaign.state import CampaignState
 from questlog.campaign.visibility import Viewer
 from questlog.document import Limits, encode, equal
 from questlog.sync.feed import Feed
+from questlog.sync.messages import Encoded
 from questlog.sync.replica import Changed, Replica, SendText
-from questlog.sync.session import Close, Effect, Execute, Phase, Recall, Send, Session
+from questlog.sync.session import (
+    Close,
+    Effect,
+    Execute,
+    Phase,
+    Recall,
+    Refuse,
+    Send,
+    Session,
+    rejected,
+)
 
 VECTORS = Path(__file__).parent.parent / "conformance"
 AT = "2026-01-01T00:00:00.000Z"
@@ -149,7 +160,11 @@ def outcome(server: Server, effects: list[Effect]) -> dict[str, Any]:
     """Return effects as a vector writes them: no timestamps, no sentences."""
     seen: dict[str, Any] = {"sent": [], "phase": server.session.phase.value}
     for effect in effects:
-        match effect:
+        done = effect
+        if isinstance(effect, Refuse):
+            # A shell sends it once it has answered what was asked before.
+            done = Send(Encoded(rejected(effect.id, effect.rejection, AT)))
+        match done:
             case Send(message=encoded):
                 message = json.loads(encoded.payload)
                 assert message.pop("timestamp") == AT

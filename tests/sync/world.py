@@ -35,9 +35,12 @@ def rule_sets() -> tuple[Rules, ...]:
     private = default_rules().rules
     return (
         default_rules(),
-        Rules("visible", (*private, Rule("/foes/*", ("dm",), {"hidden": True}))),
-        Rules("hidden", (*private, Rule("/open", ("all",)), Rule("/party", ("players",)))),
-        Rules("visible", (*private, Rule("/open", ("dm", "player:mira")))),
+        Rules(default="visible", rules=(*private, Rule("/foes/*", ("dm",), {"hidden": True}))),
+        Rules(
+            default="hidden",
+            rules=(*private, Rule("/open", ("all",)), Rule("/party", ("players",))),
+        ),
+        Rules(default="visible", rules=(*private, Rule("/open", ("dm", "player:mira")))),
     )
 
 
