@@ -58,9 +58,9 @@ class Socket(web.WebSocketResponse):
         return code
 
     def _write(self, frame: bytes) -> None:
-        request = self._req
-        if request is not None and request.transport is not None and not self.closed:
-            request.transport.write(frame)
+        transport = None if self._req is None else self._req.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(frame)
 
 
 class AnswerSlot:
@@ -91,6 +91,7 @@ class Connection:
         "audience",
         "buffered",
         "deflate",
+        "gone",
         "heard",
         "room",
         "sent",
@@ -114,6 +115,7 @@ class Connection:
         self.audience: Any = None
         self.answers: deque[AnswerSlot] = deque()
         self.write = transport.write
+        self.gone = transport.is_closing
         self.buffered = transport.get_write_buffer_size
         self._closing = False
 

@@ -304,7 +304,11 @@ class LiveCampaign:
             return
         before = self.feed.advance(advance)
         if self.on_published is not None:
-            self.on_published(before)
+            try:
+                self.on_published(before)
+            except Exception:
+                # It is in the log: callers are answered, and who was not told finds a gap and asks.
+                self._log.exception("publish failed", campaign_id=self.campaign_id)
         self._weight += sum(policy.weight(state.version, size) for state, _, _, size in advance)
         if policy.snapshot_due(self._weight, self.state.size):
             self._weight = 0

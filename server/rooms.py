@@ -104,6 +104,9 @@ class Room:
         frame = frames_of(message).for_peer(audience.deflate)
         outbox = self._outbox
         for connection in audience.members:
+            if connection.gone():
+                # Its handler has yet to hear of it; uvloop raises on a write to what is closed.
+                continue
             connection.write(frame)
             if connection.buffered() > outbox:
                 slow.append(connection)
@@ -112,7 +115,7 @@ class Room:
         """Views part or join with this version: each viewer's own way from old to new is sent."""
         for connection in audience.members:
             message = self._feed.update(connection.session.viewer, before, audience.mode)
-            connection.write(frames_of(message).for_peer(audience.deflate))
+            connection.send(message)
             if connection.buffered() > self._outbox:
                 slow.append(connection)
 

@@ -315,3 +315,12 @@ async def test_who_holds_a_campaign_keeps_it_in_memory(table: Table) -> None:
     seat.used = 0.0
     table.registry.sweep()
     assert table.registry.seats() == []
+
+
+async def test_a_fault_in_telling_others_stops_nothing(table: Table) -> None:
+    live = await table.campaign()
+    seat = await table.registry.find("c")
+    seat.room.publish = lambda _: 1 / 0  # type: ignore[assignment]
+    assert (await live.submit(Request(DM, adding("kept")))).version == 2
+    assert (await live.submit(Request(DM, adding("going on")))).version == 3
+    assert live.state.document["log"] == ["kept", "going on"]
