@@ -131,10 +131,14 @@ class Hub:
         while True:
             await asyncio.sleep(self._config.heartbeat / TICKS_PER_HEARTBEAT)
             now = self._clock.monotonic()
-            for connection in list(self.connections):
-                self._check(connection, now)
-            self._registry.sweep()
-            self._tables.sweep()
+            try:
+                for connection in list(self.connections):
+                    self._check(connection, now)
+                self._registry.sweep()
+                self._tables.sweep()
+            except Exception:
+                # A watch that ends is noticed by nobody: the next round may go better.
+                self._log.exception("watch failed")
 
     async def _read(self, connection: Connection) -> None:
         """Take frames until the socket ends. Any frame shows that the peer lives."""

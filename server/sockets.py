@@ -31,7 +31,7 @@ async def _serve(request: web.Request, viewer: Viewer | None) -> web.StreamRespo
     socket = Socket(services.config.max_body, services.hub.now, (SUBPROTOCOL,))
     writer = await socket.prepare(request)
     transport = request.transport
-    if transport is None:
+    if transport is None or transport.is_closing():
         return socket
     now = services.clock.monotonic()
     try:
