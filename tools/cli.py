@@ -84,5 +84,6 @@ def _is_answer(error: Exception) -> bool:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="questlog", message="%(version)s")
 def main() -> None:
     """Keep the state of a tabletop campaign as an event log, with live replicas."""
