@@ -91,7 +91,6 @@ class Connection:
         "audience",
         "buffered",
         "deflate",
-        "gone",
         "heard",
         "room",
         "sent",
@@ -115,7 +114,6 @@ class Connection:
         self.audience: Any = None
         self.answers: deque[AnswerSlot] = deque()
         self.write = transport.write
-        self.gone = transport.is_closing
         self.buffered = transport.get_write_buffer_size
         self._closing = False
 

@@ -22,16 +22,22 @@ Key = tuple[str, Mode, bool]
 
 
 class Audience:
-    """Connections that get the same bytes."""
+    """Connections that get the same bytes.
 
-    __slots__ = ("deflate", "key", "members", "mode", "viewer")
+    Attributes:
+        members: each with the write of its transport, all that a delivery needs.
+        headroom: bytes that may still be written to each before any can be over the outbox.
+    """
 
-    def __init__(self, key: Key) -> None:
+    __slots__ = ("deflate", "headroom", "key", "members", "mode", "viewer")
+
+    def __init__(self, key: Key, headroom: int) -> None:
         self.key = key
         # Made of the key and not of a member: what a group is sent must not depend on who is in it.
         self.viewer = viewer_of(key[0])
         _, self.mode, self.deflate = key
-        self.members: dict[Connection, None] = {}
+        self.members: dict[Connection, Callable[[bytes], None]] = {}
+        self.headroom = headroom
 
 
 class Room:
@@ -73,8 +79,9 @@ class Room:
         key = (self._feed.head.key(session.viewer), session.mode, connection.deflate)
         audience = self._audiences.get(key)
         if audience is None:
-            audience = self._audiences[key] = Audience(key)
-        audience.members[connection] = None
+            audience = self._audiences[key] = Audience(key, self._outbox)
+        audience.members[connection] = connection.write
+        audience.headroom = min(audience.headroom, self._outbox - connection.buffered())
         connection.audience = audience
 
     def publish(self, before: Entry) -> None:
@@ -102,14 +109,29 @@ class Room:
     def _publish_once(self, audience: Audience, before: Entry, slow: list[Connection]) -> None:
         message = self._feed.update(audience.viewer, before, audience.mode)
         frame = frames_of(message).for_peer(audience.deflate)
-        outbox = self._outbox
-        for connection in audience.members:
-            if connection.gone():
-                # Its handler has yet to hear of it; uvloop raises on a write to what is closed.
+        for write in audience.members.values():
+            try:
+                write(frame)
+            except RuntimeError:
+                # uvloop, of a transport that has closed; its handler has yet to hear of it.
                 continue
-            connection.write(frame)
-            if connection.buffered() > outbox:
+        audience.headroom -= len(frame)
+        if audience.headroom < 0:
+            self._measure(audience, slow)
+
+    def _measure(self, audience: Audience, slow: list[Connection]) -> None:
+        """Find who is over the outbox, and how far the others are from it.
+
+        A backlog grows by what is written and no more, so it need not be asked for at every write.
+        """
+        fullest = 0
+        for connection in audience.members:
+            waiting = connection.buffered()
+            if waiting > self._outbox:
                 slow.append(connection)
+            else:
+                fullest = max(fullest, waiting)
+        audience.headroom = self._outbox - fullest
 
     def _publish_each(self, audience: Audience, before: Entry, slow: list[Connection]) -> None:
         """Views part or join with this version: each viewer's own way from old to new is sent."""
