@@ -54,9 +54,8 @@ class CampaignClient:
     the background, until it is left or a server closes it with a final code (4400-4499).
 
     Iterating yields what happened to the replica. At most 256 updates wait for a consumer: past
-    that they are replaced by one `Changed` without a patch (reason `lagged`), and `document` and
-    `version` say what they came to. `document` is always the newest; updates whose version is not
-    newer than what the consumer has taken from it are told already.
+    that they are replaced by one `Changed` without a patch (reason `lagged`). `document` is always
+    the newest; updates not newer than what the consumer has taken from it are told already.
     """
 
     def __init__(
@@ -81,8 +80,7 @@ class CampaignClient:
             campaign_id: the campaign to follow; None: whatever is played at `table`.
             session: an aiohttp session to use; it stays open. None: one of its own.
             sleep: waits between attempts to connect.
-            on_status: called with each new status and, where the client waits before it comes
-                back, for how many seconds.
+            on_status: called with each new status, and with the seconds to the next attempt.
         """
         self.replica = Replica()
         self._url = url.rstrip("/") + f"/ws/campaign/{role}"
@@ -148,11 +146,7 @@ class CampaignClient:
             await self._session.close()
 
     async def __aiter__(self) -> AsyncIterator[Update]:
-        """Yield updates as they happen; ends when the owner closes the client.
-
-        Raises:
-            ClosedError: the server closed the connection with a final code.
-        """
+        """Yield updates until the owner closes the client; ClosedError where the server does."""
         while True:
             while (update := self._updates.take()) is not None:
                 yield update
@@ -223,24 +217,29 @@ class CampaignClient:
         return await self._request(identifier, msgspec.json.encode(message).decode())
 
     async def _request(self, identifier: str, frame: str) -> Committed:
-        if self._closed is not None:
-            raise self._closed
+        self._check_open()
         if identifier in self._pending:
             raise Invalid("A commit of this id is under way.")
-        future: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
-        self._pending[identifier] = _Pending(frame, self.replica.campaign_id, future)
+        pending = _Pending(frame, self.replica.campaign_id, asyncio.Future())
+        self._pending[identifier] = pending
         if self._outgoing is not None and self.replica.status != "connecting":
             self._outgoing.put_nowait(frame)
         try:
-            return await future
+            return await pending.future
         finally:
             del self._pending[identifier]
 
     async def _until(self, reached: Callable[[], bool]) -> None:
+        self._check_open()
         while not reached():
-            if self._closed is not None:
-                raise self._closed
             await self._moved.wait()
+            self._check_open()
+
+    def _check_open(self) -> None:
+        if self._task is None:
+            raise RuntimeError("A client is used within `async with`.")
+        if self._closed is not None:
+            raise self._closed
 
     async def _run(self, session: aiohttp.ClientSession) -> None:
         """Stay connected. Whatever ends this ends the client."""

@@ -22,6 +22,8 @@ from server.registry import Registry
 from server.services import SERVICES, Services
 from server.tables import Tables
 
+SHUTDOWN_TIMEOUT = 5.0
+
 
 def make_app(config: Config, store: EventStore, clock: Clock, log: Any = None) -> web.Application:
     """Return the server as an aiohttp application. The caller opens and closes `store`.
@@ -52,6 +54,8 @@ def make_runner(app: web.Application) -> web.AppRunner:
         app,
         handle_signals=False,
         access_log=None,
+        # A request whose body never comes must not hold up the end for longer.
+        shutdown_timeout=SHUTDOWN_TIMEOUT,
         max_line_size=config.max_header,
         max_field_size=config.max_header,
         keepalive_timeout=75.0,

@@ -88,7 +88,7 @@ class Room:
         """Tell everyone live that the head has moved on from `before`."""
         if not self._audiences:
             return
-        moved = before.distinct != self._feed.head.distinct
+        moved = self._feed.parted(before)
         slow: list[Connection] = []
         for audience in self._audiences.values():
             if moved:

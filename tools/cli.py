@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -57,6 +58,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what it refuses is one line on standard error, not a traceback."""
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            ctx.color = False
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -68,6 +71,11 @@ class LazyGroup(click.Group):
             ctx.exit(0)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.ClickException("There is no room for the output.") from error
         except Exception as error:
             if not _is_answer(error):
                 raise
@@ -81,6 +89,22 @@ def _is_answer(error: Exception) -> bool:
     from questlog.campaign.errors import Rejection
 
     return isinstance(error, StoreError | Rejection)
+
+
+def start() -> None:
+    """Run the command with all three standard streams there, be it with nothing behind them.
+
+    A process started without one would open its sockets and its store in the stream's place.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0)  # noqa: SIM115 - it lasts as long as the process
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
+    main(prog_name="questlog")
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,6 +23,11 @@ CAME = "green"
 QUIET = "dim"
 
 
+def shows_colour() -> bool:
+    """Return whether the person wants colour: not with NO_COLOR, nor from a dumb terminal."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 class Output:
     """Standard output: a terminal gets colour and tables, everything else plain text.
 
@@ -29,7 +35,7 @@ class Output:
     """
 
     def __init__(self) -> None:
-        self.terminal = sys.stdout.isatty()
+        self.terminal = sys.stdout.isatty() and shows_colour()
         self._console: Console | None = None
 
     @property

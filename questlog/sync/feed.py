@@ -8,7 +8,7 @@ for the present head is kept until the head moves on.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -153,14 +153,13 @@ class Feed:
     def update(self, viewer: Viewer, base: Entry, mode: Mode = "delta") -> Encoded:
         """Return what takes a view from `base`, just left, to the head, naming every event."""
         key = self.head.key(viewer)
+        witness = self._witness(viewer, base)
+        name = (base.key(viewer), key, base.version, witness)
         if mode == "full":
-            return self._once(
-                ("full", base.key(viewer), key, base.version),
-                lambda: self._full(viewer, key, base),
-            )
+            return self._once(("full", *name), lambda: self._full(viewer, key, base, witness))
         return self._once(
-            ("update", base.key(viewer), key, base.version),
-            lambda: self._delta(viewer, key, base, self._headers(viewer, base)),
+            ("update", *name),
+            lambda: self._delta(viewer, key, base, self._headers(witness, base)),
         )
 
     def catch_up(self, viewer: Viewer, base: Entry, mode: Mode, reason: Reason) -> Encoded:
@@ -168,10 +167,15 @@ class Feed:
         if mode == "full":
             return self.snapshot(viewer, reason)
         key = self.head.key(viewer)
+        witness = self._witness(viewer, base)
         return self._once(
-            ("catch up", base.key(viewer), key, base.version, reason),
-            lambda: self._smaller(viewer, key, base, reason),
+            ("catch up", base.key(viewer), key, base.version, witness, reason),
+            lambda: self._smaller(viewer, key, base, witness, reason),
         )
+
+    def parted(self, base: Entry) -> bool:
+        """Return whether any player's view parted from the others' or joined them since `base`."""
+        return any(entry.distinct != base.distinct for entry in self._since(base))
 
     def heartbeat(self, viewer: Viewer) -> Encoded:
         """Return where the head stands, for this viewer."""
@@ -229,38 +233,55 @@ class Feed:
             )
         )
 
-    def _full(self, viewer: Viewer, key: str, base: Entry) -> Encoded:
+    def _full(self, viewer: Viewer, key: str, base: Entry, witness: Viewer) -> Encoded:
         return Encoded(
             CampaignUpdated(
                 self.campaign_id,
                 self.head.version,
                 str(self.seal(self.head, key)),
-                self._headers(viewer, base),
+                self._headers(witness, base),
                 self._now(),
                 structured_data=self.head.view(viewer),
             )
         )
 
-    def _smaller(self, viewer: Viewer, key: str, base: Entry, reason: Reason) -> Encoded:
+    def _smaller(
+        self, viewer: Viewer, key: str, base: Entry, witness: Viewer, reason: Reason
+    ) -> Encoded:
         """Return the delta, with as many of the latest events as a twentieth of it pays for."""
         patch = diff(base.view(viewer), self.head.view(viewer))
         room = int(len(encode(patch)) * EVENTS_SHARE)
-        delta = self._delta(viewer, key, base, self._headers(viewer, base, room))
+        delta = self._delta(viewer, key, base, self._headers(witness, base, room))
         whole = self.head.view(viewer) is self.head.state.document
         if whole and len(delta.payload) * 2 < self.head.state.size:
             return delta
         snapshot = self.snapshot(viewer, reason)
         return snapshot if len(snapshot.payload) < len(delta.payload) else delta
 
+    def _since(self, base: Entry) -> Iterator[Entry]:
+        """Yield the versions after `base` that are in memory."""
+        for version in range(base.version + 1, self.head.version + 1):
+            if version in self._recent:
+                yield self._recent[version]
+
+    def _witness(self, viewer: Viewer, base: Entry) -> Viewer:
+        """Return whose eyes saw what `viewer` saw since `base`.
+
+        Any player's will do for one who shared their view all the time; one who had a view of its
+        own at any version in between may know of events that others may not, and the reverse.
+        """
+        if viewer.role != "player":
+            return viewer
+        own = viewer.player_id in base.distinct or any(
+            viewer.player_id in entry.distinct for entry in self._since(base)
+        )
+        return viewer if own else ANY_PLAYER
+
     def _headers(self, viewer: Viewer, base: Entry, room: int | None = None) -> list[EventHeader]:
         """Return the events after `base` that this viewer may know of: those that changed the view.
 
-        A DM may know of all. Where `room` (bytes) or memory ends, the oldest are left out. Players
-        who share a view at both ends share the message, so it names what all of them may know of,
-        even where one had a view of its own in between.
+        A DM may know of all. Where `room` (bytes) or memory ends, the oldest are left out.
         """
-        if base.key(viewer) == self.head.key(viewer) == base.key(ANY_PLAYER):
-            viewer = ANY_PLAYER
         headers: list[EventHeader] = []
         for version in range(self.head.version, base.version, -1):
             entry = self._recent.get(version)

@@ -216,3 +216,17 @@ async def test_a_refused_handshake_is_final_and_says_so(tmp_path: Path) -> None:
     ):
         with pytest.raises(ClosedError, match="HTTP 404"):
             await client.live()
+
+
+async def test_a_client_is_used_within_its_context(tmp_path: Path) -> None:
+    async with serving(tmp_path / "q.db") as url:
+        await create(url, "c", {"n": 0})
+        client = CampaignClient(url, "c", role="dm")
+        with pytest.raises(RuntimeError, match="async with"):
+            await client.commit(patch=[])
+        async with client:
+            await client.live()
+        with pytest.raises(ClosedError):
+            await client.live()
+        with pytest.raises(ClosedError):
+            await client.commit(patch=[])

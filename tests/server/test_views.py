@@ -190,3 +190,30 @@ async def test_a_view_that_parts_takes_nobody_along(call: Caller, mode: str) -> 
             told = "".join([str(await peers[name].next()) for _ in range(6)])
             assert ("BOBS" in told) == (name == "bob"), name
             assert ("MIRAS" in told) == (name == "mira"), name
+
+
+async def test_events_in_a_batch_are_told_to_whose_view_they_changed(call: Caller) -> None:
+    await call.create("c", {"private": {}})
+    async with AsyncExitStack() as stack:
+        names = ("bob", "mira", "zed")
+        peers = {}
+        for name in names:
+            socket = call.socket(campaign_id="c", player_id=name)
+            peers[name] = await stack.enter_async_context(socket)
+            await peers[name].next()
+        async with call.socket("dm", campaign_id="c") as dm:
+            for number in range(20):
+                await dm.say(type="commit", id=f"in-{number}", patch=[put("/private/bob", number)])
+                gone = {"op": "remove", "path": "/private/bob"}
+                await dm.say(type="commit", id=f"out-{number}", patch=[gone])
+            told = {name: await heard(peer, 41) for name, peer in peers.items()}
+    assert told["mira"] == told["zed"] == set()
+    assert told["bob"] == {f"{way}-{number}" for way in ("in", "out") for number in range(20)}
+
+
+async def heard(peer: Peer, version: int) -> set[str]:
+    """Return the ids of the events a peer is told of up to a version."""
+    ids: set[str] = set()
+    while (message := await peer.until("campaign_updated"))["version"] < version:
+        ids.update(event["id"] for event in message["events"])
+    return ids | {event["id"] for event in message["events"]}

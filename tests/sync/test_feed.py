@@ -69,13 +69,15 @@ def test_a_view_parts_when_a_player_gets_something_private_and_joins_when_it_goe
     assert told(feed.update(MIRA, joined, "full")) == ["mira"]
 
 
-def test_what_a_view_showed_only_within_a_batch_is_named_to_nobody_who_shares_the_message() -> None:
+def test_what_a_view_showed_only_within_a_batch_is_named_to_whose_view_it_was() -> None:
     campaign = Campaign("c", opening())
     gone = [{"op": "remove", "path": "/private/mira"}]
     steps = [campaign.step(Commit(patch=p), "mira") for p in (whisper("mira", "psst"), gone)]
     before = campaign.feed.advance(steps)
-    assert told(campaign.feed.update(MIRA, before)) == []
-    assert campaign.feed.update(MIRA, before) is campaign.feed.update(BOB, before)
+    assert campaign.feed.parted(before)
+    assert told(campaign.feed.update(MIRA, before)) == ["mira", "mira"]
+    assert told(campaign.feed.update(BOB, before)) == []
+    assert told(campaign.feed.catch_up(BOB, before, "delta", "lagged")) == []
     assert told(campaign.feed.update(DM, before)) == ["mira", "mira"]
 
 
