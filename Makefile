@@ -71,6 +71,10 @@ check: install ## fast: format, lint, types, unit tests
 bench: install ## measure, side by side with the alternatives
 	@$(BIN)/python -m bench
 
+.PHONY: soak
+soak: install ## a player that stops reading for a minute at full speed: what it costs, how it ends
+	@$(BIN)/python -m bench.slow
+
 .PHONY: crash
 crash: install ## kill -9 the server in the middle of play, 50 times
 	@$(BIN)/python -m bench.crash --rounds 50
