@@ -59,9 +59,20 @@ class Viewer(Struct, frozen=True):
         return self.player_id or self.role
 
 
-def viewer_of(view_key: str) -> Viewer:
+def view_key(viewer: Viewer, distinct: frozenset[str]) -> str:
+    """Return the name of the view `viewer` has: equal names of one version mean equal views.
+
+    Args:
+        distinct: the players whose view may differ from any other's (`distinct_players`).
+    """
+    if viewer.role != "player":
+        return viewer.role
+    return f"player:{viewer.player_id}" if viewer.player_id in distinct else "player"
+
+
+def viewer_of(key: str) -> Viewer:
     """Return a viewer whose view has this key: the same for everyone who shares the view."""
-    role, _, player_id = view_key.partition(":")
+    role, _, player_id = key.partition(":")
     if role == "dm":
         return Viewer("dm")
     return Viewer("player", player_id or None) if role == "player" else Viewer("spectator")
@@ -165,15 +176,6 @@ class Projector:
                 elif type(place) is list:
                     found.update(map(str, range(len(place))))
         return frozenset(found)
-
-    def view_key(self, document: Any, viewer: Viewer) -> str:
-        """Return the name of the view `viewer` has of `document`: equal keys mean equal views."""
-        if viewer.role != "player":
-            return viewer.role
-        distinct = viewer.player_id is not None and viewer.player_id in self.distinct_players(
-            document
-        )
-        return f"player:{viewer.player_id}" if distinct else "player"
 
     def project(self, document: dict[str, Any], viewer: Viewer) -> dict[str, Any]:
         """Return `document` as `viewer` may see it, sharing whatever no rule touches.

@@ -16,7 +16,7 @@ import msgspec
 from questlog.campaign.events import EventHeader
 from questlog.campaign.position import Position, proves, seal
 from questlog.campaign.state import CampaignState
-from questlog.campaign.visibility import Projector, Rules, Viewer
+from questlog.campaign.visibility import Projector, Rules, Viewer, view_key
 from questlog.document import diff, encode
 from questlog.sync.messages import (
     CampaignActive,
@@ -71,9 +71,7 @@ class Entry:
 
     def key(self, viewer: Viewer) -> str:
         """Return the name of the view `viewer` has at this version."""
-        if viewer.role != "player":
-            return viewer.role
-        return f"player:{viewer.player_id}" if viewer.player_id in self.distinct else "player"
+        return view_key(viewer, self.distinct)
 
     def view(self, viewer: Viewer) -> dict[str, Any]:
         """Return the document as `viewer` sees it at this version."""
