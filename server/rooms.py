@@ -72,17 +72,20 @@ class Room:
 
     def settle(self, connection: Connection) -> None:
         """Put a connection where its session's phase says: in its audience while live."""
-        self._remove(connection)
-        if connection.session.phase is not Phase.LIVE or connection.room is not self:
-            return
         session = connection.session
+        if session.phase is not Phase.LIVE or connection.room is not self:
+            self._remove(connection)
+            return
         key = (self._feed.head.key(session.viewer), session.mode, connection.deflate)
-        audience = self._audiences.get(key)
-        if audience is None:
-            audience = self._audiences[key] = Audience(key, self._outbox)
-        audience.members[connection] = connection.write
+        audience = connection.audience
+        if audience is None or audience.key != key:
+            self._remove(connection)
+            audience = self._audiences.get(key)
+            if audience is None:
+                audience = self._audiences[key] = Audience(key, self._outbox)
+            audience.members[connection] = connection.write
+            connection.audience = audience
         audience.headroom = min(audience.headroom, self._outbox - connection.buffered())
-        connection.audience = audience
 
     def publish(self, before: Entry) -> None:
         """Tell everyone live that the head has moved on from `before`."""

@@ -20,7 +20,6 @@ Role = Literal["dm", "player", "spectator"]
 DEFAULT_KIND = "state.updated"
 RESERVED_PREFIXES = ("campaign", "visibility", "suggestion", "lease", "narration")
 EMPTY_OBJECT = "{}"
-EMPTY_PATCH = "[]"
 
 
 class Actor(Struct, frozen=True, gc=False):

@@ -29,7 +29,6 @@ class ClosedError(ConnectionError):
 class CloseCode(IntEnum):
     """Every code a Questlog server closes a socket with."""
 
-    GOING_AWAY = 1001
     RESTARTING = 1012
     TOO_SLOW = 4001
     SILENT = 4008
