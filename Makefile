@@ -45,10 +45,12 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; \
 	fi; \
 	"$$python" -m venv --clear $(VENV)
+	@# The list is complete: a pip that resolved it once more would take a newer release for an extra.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --require-hashes -r constraints.txt
+	  --no-deps --require-hashes -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null
 	@touch $@
 
 .PHONY: test
