@@ -12,6 +12,7 @@ from msgspec import Struct
 from eventstore.errors import NewerSchemaError, NotAStoreError, OlderSchemaError
 
 APPLICATION_ID = 0x514C4F47  # "QLOG"
+ACCESS_ID = 0x514C4143  # "QLAC"
 
 
 class Migration(Struct, frozen=True):
@@ -27,18 +28,27 @@ class Migration(Struct, frozen=True):
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-def sqlite_migrations() -> list[Migration]:
-    """Return the migrations of the SQLite adapter, in order."""
+def sqlite_migrations(folder: str = "sqlite") -> list[Migration]:
+    """Return the migrations of a log (`sqlite`) or of an access file (`access`), in order."""
     found = []
-    for entry in resources.files("migrations").joinpath("sqlite").iterdir():
+    for entry in resources.files("migrations").joinpath(folder).iterdir():
         named = re.fullmatch(r"(\d{4})_(\w+)\.sql", entry.name)
         if named:
             found.append(Migration(int(named[1]), named[2], entry.read_text("utf-8")))
     return sorted(found, key=lambda migration: migration.number)
 
 
-def check_schema(connection: sqlite3.Connection, latest: int, *, writing: bool) -> int:
+def check_schema(
+    connection: sqlite3.Connection,
+    latest: int,
+    *,
+    writing: bool,
+    application_id: int = APPLICATION_ID,
+) -> int:
     """Return the schema number of the file behind `connection`; 0 for an empty file.
+
+    Args:
+        application_id: which of our files it must be: a log's or an access file's.
 
     Raises:
         NotAStoreError: the file is not SQLite's, or is another application's.
@@ -53,7 +63,7 @@ def check_schema(connection: sqlite3.Connection, latest: int, *, writing: bool) 
         if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
             raise NotAStoreError from error
         raise
-    if application != APPLICATION_ID:
+    if application != application_id:
         if writing and application == 0 and number == 0 and tables == 0:
             return 0
         raise NotAStoreError
@@ -65,7 +75,11 @@ def check_schema(connection: sqlite3.Connection, latest: int, *, writing: bool) 
 
 
 def migrate(
-    connection: sqlite3.Connection, migrations: list[Migration], *, now: str
+    connection: sqlite3.Connection,
+    migrations: list[Migration],
+    *,
+    now: str,
+    application_id: int = APPLICATION_ID,
 ) -> list[Migration]:
     """Take the file behind `connection` to the latest schema and return the migrations that ran.
 
@@ -76,13 +90,14 @@ def migrate(
         NotAStoreError, NewerSchemaError: as `check_schema`.
         sqlite3.Error: a migration failed; those before it stand.
     """
-    number = check_schema(connection, migrations[-1].number, writing=True)
+    latest = migrations[-1].number
+    number = check_schema(connection, latest, writing=True, application_id=application_id)
     ran = []
     for migration in migrations:
         if migration.number <= number:
             continue
         try:
-            connection.executescript(_script(migration, now))
+            connection.executescript(_script(migration, now, application_id))
         except sqlite3.Error:
             if connection.in_transaction:
                 connection.rollback()
@@ -98,7 +113,7 @@ def applied(connection: sqlite3.Connection) -> list[tuple[int, str, str, str]]:
     ).fetchall()
 
 
-def _script(migration: Migration, now: str) -> str:
+def _script(migration: Migration, now: str, application_id: int) -> str:
     """Return the migration as one transaction; `executescript` takes no parameters."""
     return f"""
         BEGIN IMMEDIATE;
@@ -108,7 +123,7 @@ def _script(migration: Migration, now: str) -> str:
         {migration.sql}
         INSERT INTO migration VALUES
             ({migration.number}, '{migration.name}', '{migration.sha256}', '{now}');
-        PRAGMA application_id = {APPLICATION_ID};
+        PRAGMA application_id = {application_id};
         PRAGMA user_version = {migration.number};
         COMMIT;
     """

@@ -1,1 +1,1 @@
-"""Numbered SQL migrations, one folder an engine; `0001_log.sql` makes schema 1 from nothing."""
+"""Numbered SQL migrations: a folder for the log of each engine, and one for the access file."""

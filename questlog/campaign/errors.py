@@ -18,9 +18,11 @@ class Rejection(Exception):  # noqa: N818 - a rejection is an answer, not a faul
         code: the stable machine code of the contract.
         message: one sentence for a person; never quotes what a viewer may not see.
         version: the campaign's version the answer speaks of, where there is one.
+        limit: the setting whose number was passed, None where none was.
     """
 
     code = "invalid"
+    limit: str | None = None
 
     def __init__(self, message: str | None = None, *, version: int | None = None) -> None:
         self.message = message or inspect.getdoc(type(self)) or self.code
@@ -136,4 +138,6 @@ def rejection_of(code: str, message: str, version: int | None = None) -> Rejecti
 
 def from_document(error: DocumentError) -> Rejection:
     """Turn what the document layer refused into the rejection of the same code."""
-    return rejections().get(error.code, Invalid)(str(error))
+    rejection = rejections().get(error.code, Invalid)(str(error))
+    rejection.limit = error.limit
+    return rejection

@@ -29,7 +29,8 @@ def decode(data: bytes | str, limits: Limits | None = None) -> JsonValue:
     """
     limits = limits or Limits()
     if len(data) > limits.max_bytes:
-        raise TooLarge(f"the text has {len(data)} bytes, over the limit of {limits.max_bytes}")
+        sentence = f"the text has {len(data)} bytes, over the limit of {limits.max_bytes}"
+        raise TooLarge(sentence, limit="max_bytes")
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError) as error:
@@ -178,4 +179,5 @@ def _brackets(data: bytes | str) -> int:
 
 
 def _too_deep(limits: Limits) -> InvalidDocument:
-    return InvalidDocument(f"the document is nested deeper than {limits.max_depth}")
+    sentence = f"the document is nested deeper than {limits.max_depth}"
+    return InvalidDocument(sentence, limit="max_depth")

@@ -10,11 +10,13 @@ class DocumentError(Exception):
 
     Attributes:
         code: stable and meant for machines; the sentence (`str(error)`) may change.
+        limit: which number of `Limits` was passed (`max_bytes`, …), None where none was.
     """
 
     code = "invalid"
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, *, limit: str | None = None) -> None:
+        self.limit = limit
         super().__init__(message or inspect.cleandoc(self.__doc__ or self.code).split("\n")[0])
 
 

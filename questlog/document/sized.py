@@ -47,7 +47,9 @@ def apply_within(
     """
     if isinstance(operations, list | tuple) and len(operations) > limits.max_operations:
         raise TooLarge(
-            f"the patch has {len(operations)} operations, over the limit of {limits.max_operations}"
+            f"the patch has {len(operations)} operations, over the limit of"
+            f" {limits.max_operations}",
+            limit="max_operations",
         )
     account = _Account(document, size, limits)
     value = account.run(operations)
@@ -72,7 +74,8 @@ class _Account(Editor):
         if self.work < 0:
             raise TooLarge("the patch makes more work than a document of the largest size")
         if self.size > self.limits.max_bytes:
-            raise TooLarge(f"the document would be over the limit of {self.limits.max_bytes} bytes")
+            sentence = f"the document would be over the limit of {self.limits.max_bytes} bytes"
+            raise TooLarge(sentence, limit="max_bytes")
 
     def add(self, tokens: Tokens, value: JsonValue) -> None:
         self.refuse_depth(len(tokens), value)
@@ -147,4 +150,5 @@ class _Account(Editor):
             self.work -= self.measure(value)
             above += depth(value, limit)
         if above > limit:
-            raise InvalidDocument(f"the document would be nested deeper than {limit}")
+            sentence = f"the document would be nested deeper than {limit}"
+            raise InvalidDocument(sentence, limit="max_depth")
