@@ -16,15 +16,22 @@ from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
-from questlog.campaign.errors import Invalid, from_document, rejection_of
+from questlog.campaign.errors import Invalid, rejection_of
 from questlog.campaign.events import DEFAULT_KIND
 from questlog.campaign.ids import check_event_id, uuid7
-from questlog.document import DocumentError, check
 from questlog.sync.backoff import Backoff
 from questlog.sync.closing import ClosedError, is_final
-from questlog.sync.messages import SUBPROTOCOL, CommitMessage, Committed, Mode, Rejected
+from questlog.sync.messages import (
+    SUBPROTOCOL,
+    Authenticate,
+    Committed,
+    Mode,
+    Rejected,
+    commit_message,
+    protocols_with,
+)
 from questlog.sync.replica import Answered, Changed, Deactivated, Failed, Replica, SendText
 from questlog.sync.replica import Status as ReplicaStatus
 from questlog.sync.updates import Update, Updates
@@ -54,8 +61,7 @@ class CampaignClient:
     the background, until it is left or a server closes it with a final code (4400-4499).
 
     Iterating yields what happened to the replica. At most 256 updates wait for a consumer: past
-    that they are replaced by one `Changed` without a patch (reason `lagged`). `document` is always
-    the newest; updates not newer than what the consumer has taken from it are told already.
+    that one `Changed` without a patch (reason `lagged`) stands for them. `document` is the newest.
     """
 
     def __init__(
@@ -78,6 +84,7 @@ class CampaignClient:
         Args:
             url: the server, `http://HOST:PORT` or `https://…`.
             campaign_id: the campaign to follow; None: whatever is played at `table`.
+            token: who connects, as `questlog token` or an OpenID provider gives it.
             session: an aiohttp session to use; it stays open. None: one of its own.
             sleep: waits between attempts to connect.
             on_status: called with each new status, and with the seconds to the next attempt.
@@ -90,7 +97,7 @@ class CampaignClient:
             "player_id": player_id,
             "mode": mode,
         }
-        self._protocols = (SUBPROTOCOL, f"bearer.{token}") if token else (SUBPROTOCOL,)
+        self._protocols = protocols_with(token)
         self._session = session
         self._own_session = session is None
         self._backoff = backoff or Backoff()
@@ -156,6 +163,15 @@ class CampaignClient:
                 raise self._closed
             await self._moved.wait()
 
+    def authenticate(self, token: str) -> None:
+        """Go on with another token, before the one there is runs out or its seat changes.
+
+        A server that does not take it closes the client.
+        """
+        self._protocols = protocols_with(token)
+        if self._outgoing is not None:
+            self._outgoing.put_nowait(msgspec.json.encode(Authenticate(token)).decode())
+
     async def live(self) -> None:
         """Wait until the replica is live.
 
@@ -184,9 +200,8 @@ class CampaignClient:
     ) -> Committed:
         """Commit a change as DM, and wait until it is durable.
 
-        A commit always has an id. After a lost connection the same commit is sent again under it,
-        so that it happens once. Commits are sent in the order of the calls. A cancelled call leaves
-        open whether it happened.
+        Commits are sent in the order of the calls; after a lost connection again, under the same
+        id, so that each happens once. A cancelled call leaves open whether it happened.
 
         Args:
             patch: RFC 6902 operations; either this or `structured_data`, the whole document.
@@ -197,23 +212,9 @@ class CampaignClient:
             Rejection: of the class of its code: nothing was changed.
             ClosedError: the client was closed before the answer; the outcome is unknown.
         """
-        identifier = uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10))
-        identifier = identifier if id is None else check_event_id(id)
-        if (patch is None) == (structured_data is None):
-            raise Invalid("A commit has either a patch or structured_data.")
-        message = CommitMessage(
-            id=identifier,
-            kind=kind,
-            expected_version=expected_version,
-            patch=UNSET if patch is None else patch,
-            structured_data=UNSET if structured_data is None else structured_data,
-            meta=meta,
-        )
-        try:
-            for value in (patch, structured_data, meta):
-                check(value)
-        except DocumentError as error:
-            raise from_document(error) from error
+        fresh = uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+        identifier = fresh if id is None else check_event_id(id)
+        message = commit_message(identifier, kind, patch, structured_data, expected_version, meta)
         return await self._request(identifier, msgspec.json.encode(message).decode())
 
     async def _request(self, identifier: str, frame: str) -> Committed:

@@ -7,40 +7,82 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from eventstore.port import EventStore
 from server import routes
+from server.access.authenticator import Authenticator
+from server.access.file import AccessFile
+from server.access.provider import Provider
+from server.addresses import Addresses, networks
+from server.admission import Admission
+from server.audit import Audit
 from server.background import Background
 from server.clock import Clock
 from server.config import Config
-from server.guards import guard
+from server.guards import Guards
 from server.hardening import QuietRunner
 from server.hub import Hub
 from server.problems import problem_middleware
 from server.registry import Registry
 from server.services import SERVICES, Services
+from server.standing import Standing
 from server.tables import Tables
 
 SHUTDOWN_TIMEOUT = 5.0
 
 
-def make_app(config: Config, store: EventStore, clock: Clock, log: Any = None) -> web.Application:
-    """Return the server as an aiohttp application. The caller opens and closes `store`.
+def make_app(
+    config: Config,
+    store: EventStore,
+    clock: Clock,
+    log: Any = None,
+    *,
+    access: AccessFile | None = None,
+) -> web.Application:
+    """Return the server as an aiohttp application. The caller opens and closes both files.
 
     Args:
         log: a structlog logger; None: the process's own, as structlog is configured.
+        access: who may come in; without it a server that is not open lets nobody in but a
+            provider's users whose claims give them seats.
+
+    Raises:
+        ValueError: a proxy's network is none.
     """
     log = structlog.get_logger() if log is None else log
     background = Background(log)
+    audit = Audit(log)
+    addresses = Addresses(networks(config.trusted_proxy))
+    guards = Guards(config, addresses)
+    authenticator = Authenticator(
+        access, clock, _provider(config, clock), config.oidc_claim or None
+    )
+    admission = Admission(config, clock, authenticator, addresses)
+    standing = Standing(authenticator)
     registry = Registry(store, clock, config, background, log)
-    tables = Tables(store, registry)
-    hub = Hub(config, clock, registry, tables, background, store.secret, log)
+    tables = Tables(store, registry, standing)
+    hub = Hub(
+        config,
+        clock,
+        registry,
+        tables,
+        standing,
+        admission,
+        background,
+        store.secret,
+        audit,
+        log,
+    )
+    audit.watch("connections", "Sockets that are open.", lambda: len(hub.connections))
+    audit.watch("campaigns_in_memory", "Campaigns in memory.", lambda: len(registry.seats()))
     app = web.Application(
-        middlewares=[problem_middleware(log), _guard_middleware],
+        middlewares=[problem_middleware(log, audit, addresses), guards.middleware],
         client_max_size=config.max_body,
     )
-    app[SERVICES] = Services(config, clock, store, background, registry, tables, hub, log)
+    app[SERVICES] = Services(
+        config, clock, store, background, registry, tables, hub, admission, audit, log
+    )
+    app.on_response_prepare.append(guards.dress)
     app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_say_goodbye)
     routes.add_to(app)
@@ -62,18 +104,23 @@ def make_runner(app: web.Application) -> web.AppRunner:
     )
 
 
-@web.middleware
-async def _guard_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    guard(request)
-    return await handler(request)
-
-
 async def _background(app: web.Application) -> AsyncIterator[None]:
     services = app[SERVICES]
+    authenticator = services.admission.authenticator
+    await authenticator.start()
     await services.background.start()
     services.background.spawn_endless(services.hub.watch())
+    if not services.config.open:
+        services.background.spawn_endless(services.hub.renewal.watch())
     yield
     await services.background.stop()
+    await authenticator.close()
+
+
+def _provider(config: Config, clock: Clock) -> Provider | None:
+    if not config.oidc_issuer:
+        return None
+    return Provider(config.oidc_issuer, config.oidc_audience, clock)
 
 
 async def _say_goodbye(app: web.Application) -> None:

@@ -5,13 +5,15 @@ Unknown members are refused: a misspelt `expected_verison` that is ignored would
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from questlog.campaign.errors import BadJson, Invalid, from_document
+from questlog.campaign.errors import BadJson, Invalid, TooLarge, from_document
+from questlog.campaign.events import Role
 from questlog.campaign.visibility import Rules
 from questlog.document import DocumentError, decode
 from server.config import Config
@@ -31,6 +33,23 @@ class ActivateBody(Struct, frozen=True, forbid_unknown_fields=True):
     """The table to seat a campaign at."""
 
     table: str = "main"
+
+
+class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The secret of an invite, and an id by which the same join, asked again, is known."""
+
+    invite: str
+    id: str
+
+
+class Joined(Struct, frozen=True):
+    """A seat: the token that opens it, whose it is, and until when it is valid."""
+
+    token: str
+    campaign_id: str
+    role: Role
+    player_id: str | None
+    expires_at: str
 
 
 class EmptyBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,14 +127,17 @@ class EventAnswer(Struct, frozen=True):
     head: int
 
 
-async def read_json(request: web.Request, config: Config) -> Any:
+async def read_json(request: web.Request, config: Config, *, most: int | None = None) -> Any:
     """Return the request's body as a JSON value; None for an empty body.
+
+    Args:
+        most: bytes, where it is less than a DM may send.
 
     Raises:
         Rejection: `too_large`, `bad_json` or `invalid` (nested too deep).
     """
     try:
-        body = await request.read()
+        body = await request.read() if most is None else await _read_at_most(request, most)
     except web.RequestPayloadError as error:
         raise BadJson("The body is not encoded as its Content-Encoding says.") from error
     if not body:
@@ -123,7 +145,19 @@ async def read_json(request: web.Request, config: Config) -> Any:
     try:
         return decode(body, config.message_limits())
     except DocumentError as error:
-        raise from_document(error) from error
+        refusal = from_document(error)
+        refusal.limit = "max_body" if refusal.limit == "max_bytes" else refusal.limit
+        raise refusal from error
+
+
+async def _read_at_most(request: web.Request, most: int) -> bytes:
+    try:
+        await request.content.readexactly(most + 1)
+    except asyncio.IncompleteReadError as whole:
+        return whole.partial
+    refusal = TooLarge(f"The body is over {most} bytes.")
+    refusal.limit = "max_player_message"
+    raise refusal
 
 
 def convert(value: Any, kind: type[T]) -> T:

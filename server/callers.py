@@ -1,7 +1,4 @@
-"""What a request says of its caller and of what it is based on.
-
-On an open server every HTTP caller is DM, and a player's `player_id` is believed.
-"""
+"""What a request says of its caller and of what it is based on."""
 
 from __future__ import annotations
 
@@ -14,14 +11,32 @@ from questlog.campaign.position import Position, parse_position
 from questlog.campaign.visibility import Viewer
 from questlog.sync.feed import DM, Entry
 from questlog.sync.messages import Mode
+from server.admission import Caller
 from server.registry import Seat
 
 NEVER = 0
 
 
-def actor_of(_request: web.Request) -> Actor:
+# Where a request keeps who makes it, once they have been let in.
+CALLER: web.RequestKey[Caller] = web.RequestKey("questlog.caller", Caller)
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Return who makes this request."""
+    return request[CALLER]
+
+
+def looking(request: web.Request) -> Viewer:
+    """Return who looks at the campaign in the path."""
+    viewer = caller_of(request).viewer
+    assert viewer is not None, "the path names a campaign"
+    return viewer
+
+
+def actor_of(request: web.Request) -> Actor:
     """Return whom the log names for what this request commits."""
-    return Actor(DM.member, DM.role)
+    viewer = looking(request)
+    return Actor(viewer.member, viewer.role)
 
 
 def viewer_named(text: str) -> Viewer:
@@ -77,21 +92,21 @@ def condition(request: web.Request, seat: Seat) -> int | None:
     versions = []
     for part in text.split(","):
         position = parse_position(part.strip().removeprefix('"').removesuffix('"'))
-        if position is not None and _may_hold(position, head, seat):
+        if position is not None and _may_hold(position, head, seat, looking(request)):
             versions.append(position.version)
     if head.version in versions:
         return head.version
     return versions[0] if versions else NEVER
 
 
-def _may_hold(position: Position, head: Entry, seat: Seat) -> bool:
+def _may_hold(position: Position, head: Entry, seat: Seat, viewer: Viewer) -> bool:
     """Return whether a change may be based on `position`: a proof holds at the head or not at all.
 
     A bare version is compared when the commit is decided.
     """
     if position.proof is None:
         return True
-    return position.version == head.version and seat.live.feed.proves(position, head, DM)
+    return position.version == head.version and seat.live.feed.proves(position, head, viewer)
 
 
 def whole_number(request: web.Request, name: str, default: int) -> int:

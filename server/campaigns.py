@@ -9,7 +9,6 @@ from questlog.campaign.commands import Create, Request, SetVisibility
 from questlog.campaign.errors import Invalid, UnknownCampaign
 from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Rules, Viewer
-from questlog.sync.feed import DM
 from questlog.sync.messages import CommitForm
 from server.bodies import (
     ActivateBody,
@@ -25,7 +24,14 @@ from server.bodies import (
     convert,
     read_json,
 )
-from server.callers import actor_of, condition, idempotency_key, whole_number
+from server.callers import (
+    actor_of,
+    caller_of,
+    condition,
+    idempotency_key,
+    looking,
+    whole_number,
+)
 from server.live import Done
 from server.services import Services, services_of
 
@@ -42,7 +48,7 @@ async def create(request: web.Request) -> web.Response:
     done = await services.registry.create(
         campaign_id, Request(actor_of(request), command, idempotency_key(request))
     )
-    position = services.position(done.version, done.hash, DM)
+    position = services.position(done.version, done.hash, looking(request))
     created = Created(campaign_id, done.version, position, done.duplicate)
     return answer(created, 200 if done.duplicate else 201)
 
@@ -50,8 +56,21 @@ async def create(request: web.Request) -> web.Response:
 async def list_all(request: web.Request) -> web.Response:
     """GET /api/campaigns"""
     services = services_of(request)
-    found = await services.store.campaigns()
-    return answer(CampaignList([_summary(services, summary, DM) for summary in found]))
+    identity = caller_of(request).known
+    authenticator = services.admission.authenticator
+    named = await authenticator.campaigns(identity)
+    if named is None:
+        found = await services.store.campaigns()
+    else:
+        each = [await services.store.summary(campaign_id) for campaign_id in named]
+        found = [summary for summary in each if summary is not None]
+    viewers = await authenticator.viewers([(identity, each.campaign_id) for each in found])
+    seen = [
+        await _summary(services, summary, viewer)
+        for summary, viewer in zip(found, viewers, strict=True)
+        if isinstance(viewer, Viewer)
+    ]
+    return answer(CampaignList(seen))
 
 
 async def describe(request: web.Request) -> web.Response:
@@ -60,7 +79,7 @@ async def describe(request: web.Request) -> web.Response:
     summary = await services.store.summary(request.match_info["id"])
     if summary is None:
         raise UnknownCampaign
-    return answer(_summary(services, summary, DM))
+    return answer(await _summary(services, summary, looking(request)))
 
 
 async def commit(request: web.Request) -> web.Response:
@@ -75,7 +94,7 @@ async def commit(request: web.Request) -> web.Response:
     done = await seat.live.submit(
         Request(actor_of(request), command, key if body.id is None else body.id)
     )
-    position = services.position(done.version, done.hash, DM)
+    position = services.position(done.version, done.hash, looking(request))
     reply = CommitAnswer(done.id, done.version, position, done.duplicate)
     return answer(reply, 200 if done.duplicate else 201)
 
@@ -104,7 +123,7 @@ async def set_visibility(request: web.Request) -> web.Response:
     seat = await services.registry.find(request.match_info["id"])
     command = SetVisibility(rules, condition(request, seat))
     done = await seat.live.submit(Request(actor_of(request), command, idempotency_key(request)))
-    position = services.position(done.version, done.hash, DM)
+    position = services.position(done.version, done.hash, looking(request))
     return answer(CommitAnswer(done.id, done.version, position, done.duplicate))
 
 
@@ -116,7 +135,7 @@ async def activate(request: web.Request) -> web.Response:
     done = await services.tables.activate(
         campaign_id, body.table, actor_of(request), idempotency_key(request)
     )
-    return await _seated(services, campaign_id, done)
+    return await _seated(services, campaign_id, done, looking(request))
 
 
 async def deactivate(request: web.Request) -> web.Response:
@@ -127,21 +146,27 @@ async def deactivate(request: web.Request) -> web.Response:
     done = await services.tables.deactivate(
         campaign_id, actor_of(request), idempotency_key(request)
     )
-    return await _seated(services, campaign_id, done)
+    return await _seated(services, campaign_id, done, looking(request))
 
 
-async def _seated(services: Services, campaign_id: str, done: Done) -> web.Response:
+async def _seated(services: Services, campaign_id: str, done: Done, viewer: Viewer) -> web.Response:
     table = (await services.registry.find(campaign_id)).live.state.table
-    position = services.position(done.version, done.hash, DM)
+    position = services.position(done.version, done.hash, viewer)
     return answer(Seated(campaign_id, done.version, position, table, done.duplicate))
 
 
-def _summary(services: Services, summary: Summary, viewer: Viewer) -> CampaignSummary:
+async def _summary(services: Services, summary: Summary, viewer: Viewer) -> CampaignSummary:
+    """Return what a viewer may know of a campaign; the position is one of the viewer's own view."""
+    version, position = summary.version, services.position(summary.version, summary.hash, viewer)
+    if viewer.role == "player":
+        # Which view a player shares, if any, depends on the document.
+        head = (await services.registry.find(summary.campaign_id)).live.feed
+        version, position = head.head.version, head.position(viewer)
     return CampaignSummary(
         summary.campaign_id,
         summary.title,
-        summary.version,
-        services.position(summary.version, summary.hash, viewer),
+        version,
+        position,
         summary.table,
         summary.created_at,
         summary.last_at,

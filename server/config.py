@@ -12,7 +12,13 @@ class Config(Struct, frozen=True, kw_only=True):
 
     Attributes:
         open: ask nobody for a token; callers must be on this machine.
-        max_body: the largest request body or socket message, in bytes.
+        allow_origin: origins of other pages that browsers may call from, like `https://app.example`.
+        trusted_proxy: networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+        oidc_issuer: the OpenID provider whose tokens are taken; none where empty.
+        oidc_audience: what the provider's tokens must be made for.
+        oidc_claim: the provider's claim that gives seats; none where empty.
+        max_body: the largest request body or socket message of a DM, in bytes.
+        max_player_message: the largest socket message of anybody else, in bytes.
         max_document: the largest document, encoded, in bytes.
         max_depth: how deep JSON may be nested.
         max_operations: how many operations a patch may have.
@@ -23,10 +29,24 @@ class Config(Struct, frozen=True, kw_only=True):
         heartbeat: seconds at rest between two heartbeats.
         idle_timeout: seconds after which a campaign that nobody uses leaves memory.
         max_pipelined: how many unanswered commits a socket may have before it is read no further.
+        max_campaigns: how many campaigns may be in memory at once.
+        max_campaign_connections: how many sockets may follow one campaign.
+        max_member_connections: how many sockets one member may have; the oldest goes (4009).
+        max_address_connections: how many sockets may come from one address.
+        player_rate: requests or socket messages a second from anybody who is no DM.
+        dm_rate: requests or socket messages a second from a DM.
+        failed_tokens: tokens and invites that are not valid, a minute from one address.
+        auth_timeout: seconds a socket has to send a token.
     """
 
     open: bool = False
+    allow_origin: tuple[str, ...] = ()
+    trusted_proxy: tuple[str, ...] = ()
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
+    oidc_claim: str = ""
     max_body: int = 16 * 1024 * 1024
+    max_player_message: int = 16 * 1024
     max_document: int = 16 * 1024 * 1024
     max_depth: int = 100
     max_operations: int = 10_000
@@ -37,6 +57,14 @@ class Config(Struct, frozen=True, kw_only=True):
     heartbeat: float = 20.0
     idle_timeout: float = 300.0
     max_pipelined: int = 64
+    max_campaigns: int = 10_000
+    max_campaign_connections: int = 5_000
+    max_member_connections: int = 16
+    max_address_connections: int = 2_500
+    player_rate: int = 50
+    dm_rate: int = 10_000
+    failed_tokens: int = 300
+    auth_timeout: float = 10.0
 
     def document_limits(self) -> Limits:
         """Return the limits of a campaign's document."""

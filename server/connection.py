@@ -13,7 +13,10 @@ from aiohttp import WSCloseCode, web
 from questlog.sync.closing import CloseCode
 from questlog.sync.messages import Encoded, Error
 from questlog.sync.session import Session
+from server.access.identity import Identity
+from server.addresses import UNKNOWN
 from server.frames import close_frame, frames_of
+from server.limits import Bucket
 
 PING = b"\x89\x00"
 CLOSE_GRACE = 5.0
@@ -81,17 +84,27 @@ class Connection:
         deflate: whether the peer takes deflated frames.
         heard: when the last frame came, on the monotonic clock.
         sent: when the last heartbeat went, on the same clock.
+        identity: who the peer is; None until it has shown a token.
+        address: where it comes from.
+        only_dm: whether it came to the DM's socket, where nobody else is served.
+        bucket: how many messages it may send.
+        place: what it is counted under among the connections of its member.
         table: the table followed, None where a campaign is.
         answers: what its requests are still owed, in their order.
     """
 
     __slots__ = (
         "_closing",
+        "address",
         "answers",
         "audience",
+        "bucket",
         "buffered",
         "deflate",
         "heard",
+        "identity",
+        "only_dm",
+        "place",
         "room",
         "sent",
         "session",
@@ -102,8 +115,21 @@ class Connection:
     )
 
     def __init__(
-        self, socket: Socket, transport: asyncio.Transport, session: Session, now: float
+        self,
+        socket: Socket,
+        transport: asyncio.Transport,
+        session: Session,
+        now: float,
+        *,
+        identity: Identity | None = None,
+        address: str = UNKNOWN,
+        only_dm: bool = False,
     ) -> None:
+        self.identity = identity
+        self.address = address
+        self.only_dm = only_dm
+        self.bucket: Bucket | None = None
+        self.place: tuple[str, str] | None = None
         self.socket = socket
         self.transport = transport
         self.session = session
@@ -116,6 +142,17 @@ class Connection:
         self.write = transport.write
         self.buffered = transport.get_write_buffer_size
         self._closing = False
+
+    @property
+    def known(self) -> Identity:
+        """Who the peer is, once it has been let in."""
+        assert self.identity is not None, "a stranger is served nothing"
+        return self.identity
+
+    @property
+    def label(self) -> str:
+        """How logs name the peer."""
+        return "(nobody)" if self.identity is None else self.identity.label
 
     @property
     def closing(self) -> bool:

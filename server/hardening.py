@@ -8,7 +8,7 @@ connection of a peer that is still sending: the answer would be lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from questlog.campaign.errors import Invalid, TooLarge
 from server.connection import LINGER
+from server.guards import dress
 from server.problems import problem
 
 SENTENCES: Mapping[int, str] = MappingProxyType(
@@ -31,12 +32,29 @@ SENTENCES: Mapping[int, str] = MappingProxyType(
 class QuietHandler(RequestHandler):
     """A request handler that says of an unreadable request only that it was one."""
 
-    __slots__ = ("_gone", "_unreadable")
+    __slots__ = ("_allowance", "_excess", "_gone", "_unreadable")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gone = asyncio.Event()
         self._unreadable = False
+        self._allowance: int | None = None
+        self._excess: Callable[[], None] | None = None
+
+    def allow(self, size: int | None, excess: Callable[[], None]) -> None:
+        """Take at most `size` more bytes (None: any number); past them call `excess`, once."""
+        self._allowance, self._excess = size, excess
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come, as far as it is allowed."""
+        if self._allowance is not None:
+            self._allowance -= len(data)
+            if self._allowance < 0:
+                excess, self._excess = self._excess, None
+                if excess is not None:
+                    excess()
+                return
+        super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Note that the peer has gone."""
@@ -74,6 +92,7 @@ class QuietHandler(RequestHandler):
         refusal = TooLarge(sentence) if status == 413 else Invalid(sentence)
         self._unreadable = True
         response = problem(refusal, status)
+        dress(response.headers, secure=request.secure)
         response.force_close()
         return response
 

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSMsgType
 from aiohttp.abc import AbstractStreamWriter
 
 from eventstore.errors import StoreError
-from questlog.campaign.errors import Rejection, StoreUnavailable
+from questlog.campaign.errors import RateLimited, Rejection, StoreUnavailable, TooLarge
 from questlog.campaign.evolve import DamagedLogError
+from questlog.campaign.visibility import Viewer
 from questlog.sync.closing import CloseCode
 from questlog.sync.messages import Reason
-from questlog.sync.session import Close, Effect, Execute, Phase, Recall, Refuse, Send
+from questlog.sync.session import Close, Effect, Execute, Phase, Recall, Refuse, Renew, Send
+from server.access.identity import OwnIdentity
+from server.admission import Admission
+from server.audit import Audit
 from server.background import Background
 from server.clock import Clock, rfc3339
 from server.config import Config
 from server.connection import Connection
+from server.crowd import Crowd
+from server.doorway import GoneError, Target, first_token, first_viewer, on_allowance, size_of
+from server.limits import Bucket, bucket
 from server.registry import Registry, Seat
+from server.renewal import Renewal
 from server.requests import Requests
+from server.standing import Standing
 from server.tables import Tables
 
 TICKS_PER_HEARTBEAT = 4
 HIGH_WATER = 64 * 1024
+COUNTED = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING)
 
 
 class Hub:
@@ -35,18 +46,30 @@ class Hub:
         clock: Clock,
         registry: Registry,
         tables: Tables,
+        standing: Standing,
+        admission: Admission,
         background: Background,
         secret: bytes,
+        audit: Audit,
         log: Any,
     ) -> None:
         self.connections: dict[Connection, AbstractStreamWriter] = {}
+        self.renewal = Renewal(
+            admission, clock, self, lambda: list(self.connections), background.spawn, log
+        )
         self._config = config
+        self._standing = standing
+        self._admission = admission
+        self._crowd = Crowd(config)
+        self._audit = audit
         self._clock = clock
         self._registry = registry
         self._tables = tables
         self._background = background
         self._log = log
-        self._requests = Requests(tables, registry, background, self.now, secret)
+        self._requests = Requests(
+            admission.authenticator, tables, registry, background, self.now, secret
+        )
         self._stopping = False
         registry.on_overflow = self._overflowed
         tables.follow = self.follow
@@ -57,37 +80,86 @@ class Hub:
         return rfc3339(self._clock.now_ms())
 
     async def serve(
-        self,
-        connection: Connection,
-        writer: AbstractStreamWriter,
-        campaign_id: str | None,
-        table: str,
-        since: str | None,
+        self, connection: Connection, writer: AbstractStreamWriter, target: Target
     ) -> None:
         """Serve a connection from its handshake to its end."""
+        try:
+            self._crowd.arrive(connection)
+        except Rejection as refusal:
+            await self.turn_away(connection, refusal)
+            return
         self.connections[connection] = writer
         # The transport must call itself full no later than we do, or there is nothing to wait for.
         connection.transport.set_write_buffer_limits(high=min(self._config.outbox, HIGH_WATER))
         try:
-            if campaign_id is None:
-                await self._tables.join(table, connection, since)
-            else:
-                self.follow(connection, await self._registry.find(campaign_id), since, "connected")
+            if connection.identity is None:
+                await self._let_in(connection)
+            await self._settle_down(connection, target)
             await self._read(connection)
         except Rejection as refusal:
             await self.turn_away(connection, refusal)
         except (StoreError, DamagedLogError) as error:
             self._log.error("store unavailable", code=error.code, error=str(error))
             await self.turn_away(connection, StoreUnavailable("The log cannot be read now."))
+        except GoneError:
+            pass
         finally:
             self._forget(connection)
 
-    def follow(self, connection: Connection, seat: Seat, since: str | None, reason: Reason) -> None:
-        """Make a connection follow a campaign, and bring its peer to the head."""
+    async def _let_in(self, connection: Connection) -> None:
+        """Wait for the token of a peer that brought none, and learn who it is."""
+        with on_allowance(connection.transport, self._excess(connection)):
+            limits = self._config.message_limits()
+            token = await first_token(connection.socket, limits, self._config.auth_timeout)
+            identity = await self._admission.identify(token, connection.address)
+        connection.identity = identity
+        connection.session.viewer = first_viewer(identity, connection.only_dm)
+
+    async def _settle_down(self, connection: Connection, target: Target) -> None:
+        """Bring a connection to the campaign or the table it came for."""
+        identity = connection.known
+        connection.bucket = self._bucket(connection)
+        if target.campaign_id is not None:
+            # Asked before the campaign is looked for: a stranger learns nothing of what there is.
+            await self._standing.viewer(connection, target.campaign_id)
+            seat = await self._registry.find(target.campaign_id)
+            viewer = await self._standing.viewer(connection, target.campaign_id)
+            self.follow(connection, seat, viewer, target.since, "connected")
+            return
+        if isinstance(identity, OwnIdentity):
+            viewer = await self._standing.viewer(connection, identity.campaign_id)
+            connection.session.viewer = viewer
+        await self._tables.join(target.table, connection, target.since)
+
+    def follow(
+        self,
+        connection: Connection,
+        seat: Seat,
+        viewer: Viewer,
+        since: str | None,
+        reason: Reason,
+    ) -> None:
+        """Make a connection follow a campaign as `viewer`, and bring its peer to the head."""
         if connection.room is not None:
             connection.room.leave(connection)
+        try:
+            self._crowd.check_room(len(seat.room.connections))
+        except Rejection as refusal:
+            self._background.spawn(self.turn_away(connection, refusal))
+            return
         seat.room.enter(connection)
+        connection.session.viewer = viewer
         self.perform(connection, connection.session.follow(seat.live.feed, since, reason))
+        self.place(connection)
+
+    def place(self, connection: Connection) -> None:
+        """Count a connection under its member; the oldest goes where that is one too many."""
+        connection.bucket = self._bucket(connection)
+        oldest = self._crowd.place(connection)
+        if oldest is not None:
+            self._audit.limited("max_member_connections")
+            closing = oldest.close(CloseCode.SUPERSEDED, "superseded")
+            self._background.spawn(closing)
 
     def leave(self, connection: Connection) -> None:
         """Take a connection out of the campaign it follows: its table is empty now."""
@@ -106,9 +178,13 @@ class Hub:
                 case Execute(message=message):
                     self._requests.execute(connection, message)
                 case Refuse(id=identifier, rejection=rejection):
+                    self._record(connection, rejection)
                     self._requests.refuse(connection, identifier, rejection)
-                case Close(code=code, reason=reason):
-                    self._background.spawn(connection.close(code, reason))
+                case Renew(token=token):
+                    self._background.spawn(self.renewal.renew(connection, token))
+                case Close(code=code, rejection=rejection):
+                    self._record(connection, rejection)
+                    self._background.spawn(connection.close(code, rejection.code))
         if connection.room is not None:
             connection.room.settle(connection)
 
@@ -146,6 +222,8 @@ class Hub:
         while not connection.closing:
             message = await socket.receive()
             connection.heard = self._clock.monotonic()
+            if message.type in COUNTED:
+                self._throttle(connection, message.data)
             if message.type is WSMsgType.TEXT:
                 if self._stopping:
                     # What comes now was not accepted; the close that follows tells the peer.
@@ -168,14 +246,56 @@ class Hub:
 
     async def turn_away(self, connection: Connection, refusal: Rejection) -> None:
         """Say why a connection cannot be served, and close it."""
-        for effect in connection.session.refuse(refusal.code, refusal.message, self.now()):
+        if connection.closing:
+            return
+        self._record(connection, refusal)
+        for effect in connection.session.refuse(refusal, self.now()):
             if isinstance(effect, Close):
-                await connection.close(effect.code, effect.reason)
+                await connection.close(effect.code, refusal.code)
             else:
                 self.perform(connection, [effect])
 
+    def _throttle(self, connection: Connection, data: str | bytes) -> None:
+        """Refuse what is too large or too often for the role of whoever sends it.
+
+        Raises:
+            TooLarge, RateLimited: it is.
+        """
+        player = connection.session.viewer.role != "dm"
+        most = self._config.max_player_message
+        if player and len(data) > most // 4 and size_of(data) > most:
+            refusal: Rejection = TooLarge(f"A message of a player has at most {most} bytes.")
+            refusal.limit = "max_player_message"
+            raise refusal
+        bucket = connection.bucket
+        if bucket is not None and bucket.take(self._clock.monotonic()):
+            refusal = RateLimited("Too many messages: come back later.")
+            refusal.limit = "player_rate" if player else "dm_rate"
+            raise refusal
+
+    def _bucket(self, connection: Connection) -> Bucket:
+        dm = connection.session.viewer.role == "dm"
+        rate = self._config.dm_rate if dm else self._config.player_rate
+        return bucket(rate, self._clock.monotonic())
+
+    def _excess(self, connection: Connection) -> Callable[[], None]:
+        """Return what turns away a stranger that has sent too much."""
+
+        def excess() -> None:
+            refusal = TooLarge("The first message is authenticate, and is small.")
+            refusal.limit = "max_player_message"
+            self._background.spawn(self.turn_away(connection, refusal))
+
+        return excess
+
+    def _record(self, connection: Connection, refusal: Rejection) -> None:
+        feed = connection.session.feed
+        what = "socket" if feed is None else f"socket of {feed.campaign_id}"
+        self._audit.refused(refusal, who=connection.label, where=connection.address, what=what)
+
     def _forget(self, connection: Connection) -> None:
         del self.connections[connection]
+        self._crowd.depart(connection)
         self._tables.part(connection)
         if connection.room is not None:
             connection.room.leave(connection)

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from questlog.campaign.authority import Act
 from server.problems import STATUSES, Problem
 
 REF = "#/components/schemas/{name}"
@@ -26,6 +27,7 @@ class Route(Struct, frozen=True, kw_only=True):
     Attributes:
         request, response: the Structs of the bodies, or a plain type; None: no body.
         media: the body's media types, where it is not `application/json`.
+        act: what a caller must be allowed to do; None: anybody may call, with no token.
         query, headers: names of the parameters understood, each with what it means.
         codes: the codes of the errors it may answer with, beyond `store_unavailable`.
     """
@@ -33,6 +35,7 @@ class Route(Struct, frozen=True, kw_only=True):
     method: str
     path: str
     handler: Handler
+    act: Act | None
     summary: str
     request: Any = None
     response: Any = None
@@ -61,7 +64,10 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
@@ -81,6 +87,9 @@ def _operation(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
         "parameters": parameters,
         "responses": _responses(route, schema_of),
     }
+    if route.act is not None:
+        operation["security"] = [{"token": []}]
+        operation["description"] = f"For whoever may {route.act.value}."
     if route.request is not None:
         schema = schema_of[str(route.request)]
         operation["requestBody"] = {"content": {media: {"schema": schema} for media in route.media}}
@@ -97,7 +106,8 @@ def _responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     if "If-None-Match" in route.headers:
         responses["304"] = {"description": "What the caller holds is still right."}
     refusals: dict[int, list[str]] = {}
-    for code in (*route.codes, "forbidden", "store_unavailable"):
+    admission = () if route.act is None else ("unauthenticated",)
+    for code in (*route.codes, *admission, "forbidden", "rate_limited", "store_unavailable"):
         refusals.setdefault(STATUSES[code], []).append(code)
     if "If-Match" in route.headers:
         refusals[412] = ["version_conflict"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from server.bodies import answer
 from server.services import services_of
@@ -18,6 +19,12 @@ class Health(Struct, frozen=True):
 async def healthz(_request: web.Request) -> web.Response:
     """GET /healthz"""
     return answer(Health("alive"))
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """GET /metrics"""
+    body = services_of(request).audit.metrics()
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def readyz(request: web.Request) -> web.Response:

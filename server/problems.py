@@ -20,6 +20,9 @@ from questlog.campaign.errors import (
     TooLarge,
 )
 from questlog.campaign.evolve import DamagedLogError
+from server.addresses import Addresses
+from server.audit import LABEL, Audit
+from server.limits import Throttled
 
 STATUSES: Mapping[str, int] = {
     "bad_json": 400,
@@ -67,9 +70,14 @@ def problem(rejection: Rejection, status: int | None = None) -> web.Response:
         detail=rejection.message,
         version=UNSET if rejection.version is None else rejection.version,
     )
-    return web.Response(
+    response = web.Response(
         body=msgspec.json.encode(body), status=status, content_type="application/problem+json"
     )
+    if isinstance(rejection, Throttled):
+        response.headers["Retry-After"] = str(rejection.retry_after)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
 
 
 def from_http(error: web.HTTPException) -> web.Response:
@@ -86,7 +94,7 @@ def from_http(error: web.HTTPException) -> web.Response:
     return answer
 
 
-def problem_middleware(log: Any) -> Any:
+def problem_middleware(log: Any, audit: Audit, addresses: Addresses) -> Any:
     """Return the middleware that turns every failure of a handler into a problem document."""
 
     @web.middleware
@@ -94,17 +102,18 @@ def problem_middleware(log: Any) -> Any:
         try:
             return await handler(request)
         except Rejection as rejection:
-            log.info(
-                "refused",
-                method=request.method,
-                path=request.path,
-                code=rejection.code,
-                remote=request.remote,
+            audit.refused(
+                rejection,
+                who=request.get(LABEL, "(nobody)"),
+                where=addresses.of(request),
+                what=f"{request.method} {request.path}",
             )
             return problem(rejection)
         except web.HTTPException as error:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
+            if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                audit.limited("max_body")
             return from_http(error)
         except (StoreError, DamagedLogError) as error:
             log.error("store unavailable", path=request.path, code=error.code, error=str(error))

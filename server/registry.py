@@ -9,7 +9,7 @@ from typing import Any
 
 from eventstore.port import EventStore
 from questlog.campaign.commands import Request
-from questlog.campaign.errors import UnknownCampaign
+from questlog.campaign.errors import RateLimited, UnknownCampaign
 from questlog.sync.feed import Entry
 from server.background import Background
 from server.clock import Clock
@@ -106,6 +106,7 @@ class Registry:
         try:
             seat = await self.find(campaign_id)
         except UnknownCampaign:
+            self._make_room()
             seat = self._creating.get(campaign_id) or self._seat(
                 LiveCampaign(campaign_id, None, *self._parts())
             )
@@ -135,12 +136,28 @@ class Registry:
             if seat.idle:
                 del self._creating[campaign_id]
 
+    def _make_room(self) -> None:
+        """Let the campaign go that has been idle for longest, where there are as many as may be.
+
+        Raises:
+            RateLimited: none is idle.
+        """
+        if len(self._seats) + len(self._creating) < self._config.max_campaigns:
+            return
+        idle = [(seat.used, campaign_id) for campaign_id, seat in self._seats.items() if seat.idle]
+        if not idle:
+            refusal = RateLimited("Too many campaigns are being played here: come back later.")
+            refusal.limit = "max_campaigns"
+            raise refusal
+        del self._seats[min(idle)[1]]
+
     async def _load(self, campaign_id: str) -> Seat:
         loaded = await self._store.load(campaign_id)
         if loaded is None:
             raise UnknownCampaign
         seat = self._seats.get(campaign_id)
         if seat is None:
+            self._make_room()
             seat = self._seats[campaign_id] = self._seat(
                 LiveCampaign(campaign_id, loaded, *self._parts())
             )

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from eventstore.errors import StoreError
+from questlog.campaign.authority import Act, require
 from questlog.campaign.commands import Request
 from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
 from questlog.campaign.events import Actor
@@ -23,14 +24,13 @@ from questlog.sync.messages import (
     DeactivateMessage,
     Encoded,
 )
-from questlog.sync.session import rejected
+from questlog.sync.session import SocketRequest, rejected
+from server.access.authenticator import Authenticator
 from server.background import Background
 from server.connection import AnswerSlot, Connection
 from server.live import Done
 from server.registry import Registry
 from server.tables import Tables
-
-SocketRequest = CommitMessage | ActivateMessage | DeactivateMessage
 
 
 class Requests:
@@ -38,12 +38,14 @@ class Requests:
 
     def __init__(
         self,
+        authenticator: Authenticator,
         tables: Tables,
         registry: Registry,
         background: Background,
         now: Callable[[], str],
         secret: bytes,
     ) -> None:
+        self._authenticator = authenticator
         self._tables = tables
         self._registry = registry
         self._background = background
@@ -96,10 +98,13 @@ class Requests:
         slot: AnswerSlot,
         message: ActivateMessage | DeactivateMessage,
     ) -> None:
-        actor = actor_of(connection)
         answer: Done | Rejection
         try:
             if isinstance(message, ActivateMessage):
+                # It may name another campaign than the one whose role let it in so far.
+                viewer = await self._authenticator.viewer(connection.known, message.campaign_id)
+                require(viewer.role, Act.SEAT)
+                actor = Actor(viewer.member, viewer.role)
                 answer = await self._tables.activate(
                     message.campaign_id, message.table, actor, message.id
                 )
@@ -107,6 +112,7 @@ class Requests:
                 answer = Invalid("This socket follows no campaign: there is none to deactivate.")
             else:
                 campaign_id = connection.session.feed.campaign_id
+                actor = actor_of(connection)
                 answer = await self._tables.deactivate(campaign_id, actor, message.id)
         except Rejection as rejection:
             answer = rejection

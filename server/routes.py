@@ -11,10 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
+from questlog.campaign.authority import Act
 from questlog.campaign.errors import Invalid
 from questlog.campaign.visibility import Rules
 from questlog.sync.messages import CommitForm
-from server import campaigns, probes, sockets, states
+from server import campaigns, joining, probes, sockets, states
 from server.bodies import (
     ActivateBody,
     CampaignList,
@@ -25,11 +26,15 @@ from server.bodies import (
     Created,
     EmptyBody,
     EventAnswer,
+    JoinBody,
+    Joined,
     Seated,
     StateAnswer,
 )
-from server.openapi import Route, describe
+from server.callers import CALLER
+from server.openapi import Handler, Route, describe
 from server.problems import problem
+from server.services import services_of
 
 CAMPAIGN = "/api/campaigns/{id}"
 KEY = MappingProxyType(
@@ -54,6 +59,7 @@ def _campaigns() -> list[Route]:
             method="PUT",
             path=CAMPAIGN,
             handler=campaigns.create,
+            act=Act.CREATE,
             summary="Create a campaign.",
             request=CreateBody,
             response=Created,
@@ -65,6 +71,7 @@ def _campaigns() -> list[Route]:
             method="GET",
             path="/api/campaigns",
             handler=campaigns.list_all,
+            act=Act.SEE,
             summary="List the campaigns the caller may know of.",
             response=CampaignList,
         ),
@@ -72,6 +79,7 @@ def _campaigns() -> list[Route]:
             method="GET",
             path=CAMPAIGN,
             handler=campaigns.describe,
+            act=Act.SEE,
             summary="Describe one campaign.",
             response=CampaignSummary,
             codes=("unknown_campaign",),
@@ -80,6 +88,7 @@ def _campaigns() -> list[Route]:
             method="POST",
             path=f"{CAMPAIGN}/events",
             handler=campaigns.commit,
+            act=Act.COMMIT,
             summary="Commit a change, in full form.",
             request=CommitForm,
             response=CommitAnswer,
@@ -91,6 +100,7 @@ def _campaigns() -> list[Route]:
             method="GET",
             path=f"{CAMPAIGN}/events",
             handler=campaigns.events,
+            act=Act.HISTORY,
             summary="Read the log.",
             response=EventAnswer,
             query={
@@ -110,6 +120,7 @@ def _states() -> list[Route]:
             method="GET",
             path=f"{CAMPAIGN}/state",
             handler=states.read,
+            act=Act.SEE,
             summary="Read the document as the caller may see it.",
             response=StateAnswer,
             query={
@@ -123,6 +134,7 @@ def _states() -> list[Route]:
             method="PUT",
             path=f"{CAMPAIGN}/state",
             handler=states.replace,
+            act=Act.COMMIT,
             summary="Replace the document; the server finds the patch.",
             request=dict[str, Any],
             response=Changed,
@@ -133,6 +145,7 @@ def _states() -> list[Route]:
             method="PATCH",
             path=f"{CAMPAIGN}/state",
             handler=states.patch,
+            act=Act.COMMIT,
             summary="Patch the document (RFC 6902 or RFC 7396).",
             request=list[dict[str, Any]] | dict[str, Any],
             media=(states.JSON_PATCH, states.MERGE_PATCH),
@@ -150,6 +163,7 @@ def _rules_and_seats() -> list[Route]:
             method="PUT",
             path=f"{CAMPAIGN}/visibility",
             handler=campaigns.set_visibility,
+            act=Act.COMMIT,
             summary="Put new visibility rules in force.",
             request=Rules,
             response=CommitAnswer,
@@ -160,6 +174,7 @@ def _rules_and_seats() -> list[Route]:
             method="POST",
             path=f"{CAMPAIGN}/activate",
             handler=campaigns.activate,
+            act=Act.SEAT,
             summary="Seat the campaign at a table.",
             request=ActivateBody,
             response=Seated,
@@ -170,6 +185,7 @@ def _rules_and_seats() -> list[Route]:
             method="POST",
             path=f"{CAMPAIGN}/deactivate",
             handler=campaigns.deactivate,
+            act=Act.SEAT,
             summary="Take the campaign from its table.",
             request=EmptyBody,
             response=Seated,
@@ -183,9 +199,20 @@ def _server() -> list[Route]:
     """Return the calls about the server itself."""
     return [
         Route(
+            method="POST",
+            path="/api/join",
+            handler=joining.join,
+            act=None,
+            summary="Turn an invite into a token.",
+            request=JoinBody,
+            response=Joined,
+            codes=(*BODY, "unauthenticated"),
+        ),
+        Route(
             method="GET",
             path="/api/openapi.json",
             handler=describe_api,
+            act=None,
             summary="This description.",
             response=dict[str, Any],
         ),
@@ -193,6 +220,7 @@ def _server() -> list[Route]:
             method="GET",
             path="/healthz",
             handler=probes.healthz,
+            act=None,
             summary="Whether the server lives.",
             response=probes.Health,
         ),
@@ -200,8 +228,17 @@ def _server() -> list[Route]:
             method="GET",
             path="/readyz",
             handler=probes.readyz,
+            act=None,
             summary="Whether the store can be written.",
             response=probes.Health,
+        ),
+        Route(
+            method="GET",
+            path="/metrics",
+            handler=probes.metrics,
+            act=Act.METRICS,
+            summary="Metrics in Prometheus's text format.",
+            response=str,
         ),
     ]
 
@@ -221,12 +258,25 @@ async def expect(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
+def behind_the_door(act: Act | None, handler: Handler) -> Handler:
+    """Return `handler` behind the door: who may not do `act` never reaches it."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        request[CALLER] = await services_of(request).admission.admit(request, act)
+        return await handler(request)
+
+    return guarded
+
+
 def add_to(app: web.Application) -> None:
     """Give `app` every call, and the sockets."""
     for route in routes():
+        handler = behind_the_door(route.act, route.handler)
         if route.method == "GET":
-            app.router.add_get(route.path, route.handler, expect_handler=expect)
+            app.router.add_get(route.path, handler, expect_handler=expect)
         else:
-            app.router.add_route(route.method, route.path, route.handler, expect_handler=expect)
+            app.router.add_route(route.method, route.path, handler, expect_handler=expect)
+    for path, page in joining.pages().items():
+        app.router.add_get(path, behind_the_door(None, page))
     app.router.add_get("/ws/campaign/player", sockets.player)
     app.router.add_get("/ws/campaign/dm", sockets.dm)

@@ -10,6 +10,8 @@ from msgspec import Struct
 from eventstore.port import EventStore
 from questlog.campaign.position import seal
 from questlog.campaign.visibility import Viewer
+from server.admission import Admission
+from server.audit import Audit
 from server.background import Background
 from server.clock import Clock
 from server.config import Config
@@ -28,6 +30,8 @@ class Services(Struct, frozen=True):
     registry: Registry
     tables: Tables
     hub: Hub
+    admission: Admission
+    audit: Audit
     log: Any
 
     def position(self, version: int, chain_hash: str, viewer: Viewer) -> str:

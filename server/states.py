@@ -7,11 +7,18 @@ from typing import Any
 from aiohttp import web
 from msgspec import Raw
 
+from questlog.campaign.authority import Act, require
 from questlog.campaign.commands import Commit, Request
 from questlog.campaign.errors import Invalid, UnknownVersion, UnsupportedMediaType
-from questlog.sync.feed import DM
 from server.bodies import Changed, StateAnswer, answer, read_json, require_object
-from server.callers import actor_of, condition, idempotency_key, viewer_named, whole_number
+from server.callers import (
+    actor_of,
+    condition,
+    idempotency_key,
+    looking,
+    viewer_named,
+    whole_number,
+)
 from server.registry import Seat
 from server.services import services_of
 
@@ -23,7 +30,11 @@ async def read(request: web.Request) -> web.Response:
     """GET /api/campaigns/{id}/state"""
     services = services_of(request)
     seat = await services.registry.find(request.match_info["id"])
-    viewer = viewer_named(request.query["as"]) if "as" in request.query else DM
+    viewer = looking(request)
+    if "as" in request.query or "version" in request.query:
+        require(viewer.role, Act.HISTORY)
+    if "as" in request.query:
+        viewer = viewer_named(request.query["as"])
     entry = seat.live.feed.head
     if "version" in request.query:
         version = whole_number(request, "version", 0)
@@ -77,7 +88,7 @@ async def _change(
     request: web.Request, seat: Seat, command: Commit, key: str | None
 ) -> web.Response:
     done = await seat.live.submit(Request(actor_of(request), command, key))
-    position = services_of(request).position(done.version, done.hash, DM)
+    position = services_of(request).position(done.version, done.hash, looking(request))
     return answer(Changed(done.version, position, Raw(done.patch.encode()), done.duplicate))
 
 

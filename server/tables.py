@@ -14,12 +14,14 @@ from eventstore.port import EventStore
 from questlog.campaign.commands import Activate, Deactivate, Request
 from questlog.campaign.events import Actor
 from questlog.campaign.ids import check_name
+from questlog.campaign.visibility import Viewer
 from questlog.sync.messages import Reason
 from server.connection import Connection
 from server.live import Done
 from server.registry import Registry, Seat
+from server.standing import Standing
 
-Follow = Callable[[Connection, Seat, str | None, Reason], None]
+Follow = Callable[[Connection, Seat, Viewer, str | None, Reason], None]
 
 
 class Table:
@@ -36,21 +38,26 @@ class Tables:
     """Every table in use.
 
     Attributes:
-        follow: makes a connection follow a campaign (connection, seat, since, reason).
+        follow: makes a connection follow a campaign (connection, seat, viewer, since, reason).
         leave: takes a connection out of the campaign it follows.
     """
 
     follow: Follow
     leave: Callable[[Connection], None]
 
-    def __init__(self, store: EventStore, registry: Registry) -> None:
+    def __init__(self, store: EventStore, registry: Registry, standing: Standing) -> None:
+        self._standing = standing
         self._store = store
         self._registry = registry
         self._tables: dict[str, Table] = {}
         self._moving = asyncio.Lock()
 
     async def join(self, name: str, connection: Connection, since: str | None) -> None:
-        """Let a connection follow the table, and the campaign there, if any."""
+        """Let a connection follow the table, and the campaign there, if any.
+
+        Raises:
+            Rejection: the table's name is none, or the peer has no seat at the campaign there.
+        """
         check_name(name, "table")
         table = await self._table(name)
         table.connections[connection] = None
@@ -58,9 +65,10 @@ class Tables:
         while table.campaign_id is not None and connection.room is None:
             campaign_id = table.campaign_id
             seat = await self._registry.find(campaign_id)
+            viewer = await self._standing.viewer(connection, campaign_id)
             # Another campaign may have been seated meanwhile, which told this connection itself.
             if table.campaign_id == campaign_id and connection.room is None:
-                self.follow(connection, seat, since, "connected")
+                self.follow(connection, seat, viewer, since, "connected")
 
     def part(self, connection: Connection) -> None:
         """Let a connection go."""
@@ -89,9 +97,25 @@ class Tables:
             done = await seat.live.submit(request)
             table.campaign_id = seat.live.state.table and campaign_id
             if table.campaign_id is not None:
-                for connection in list(table.connections):
-                    self.follow(connection, seat, None, "activated")
+                await self._tell(table, seat)
             return done
+
+    async def _tell(self, table: Table, seat: Seat) -> None:
+        """Let those at the table follow the campaign just seated: whoever has a seat there.
+
+        To the others the table stays as empty as it was.
+        """
+        campaign_id = seat.live.campaign_id
+        waiting = list(table.connections)
+        viewers = await self._standing.viewers(waiting, campaign_id)
+        for connection, viewer in zip(waiting, viewers, strict=True):
+            if (
+                isinstance(viewer, Viewer)
+                and connection in table.connections
+                and connection.room is None
+                and table.campaign_id == campaign_id
+            ):
+                self.follow(connection, seat, viewer, None, "activated")
 
     async def deactivate(self, campaign_id: str, actor: Actor, identifier: str | None) -> Done:
         """Take a campaign from its table, if it sits at one.

@@ -18,6 +18,11 @@ INTERRUPTED = 130
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "serve": ("tools.serve:serve", "Serve the campaigns of a store."),
+        "token": ("tools.access:token", "Print a token for a seat at a campaign."),
+        "invite": ("tools.access:invite", "Print a link that seats whoever opens it."),
+        "invites": ("tools.access:invites", "List the invites to a campaign, or revoke one."),
+        "members": ("tools.members:members", "List, add and remove members, and set roles."),
+        "keys": ("tools.access:keys", "List the keys that sign tokens, or rotate them."),
         "play": ("tools.play:play", "Perform a recorded campaign on a server."),
         "watch": ("tools.watch:watch", "Follow a campaign as a player and print each change."),
         "demo": ("tools.demo.command:demo", "Serve and perform the demo campaign, and show it."),

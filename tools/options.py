@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +11,7 @@ import click
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 
 DEFAULT_STORE = "sqlite:///questlog.db"
+TEN_YEARS = 315_360_000
 DEFAULT_URL = "http://127.0.0.1:8765"
 
 
@@ -26,6 +28,25 @@ def option(*names: str, **settings: Any) -> Callable[[Decorated], Decorated]:
     return decorate
 
 
+class Duration(click.ParamType[int]):
+    """A length of time as people write it: `90s`, `45m`, `12h`, `30d`; in seconds."""
+
+    name = "duration"
+    units: Mapping[str, int] = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86_400})
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds, at least 1 and at most ten years."""
+        if isinstance(value, int):
+            return value
+        number, unit = str(value)[:-1], self.units.get(str(value)[-1:].lower())
+        if unit is None or not (number.isascii() and number.isdigit() and len(number) < 10):
+            self.fail(f"{value!r} is no length of time: 90s, 45m, 12h or 30d.", param, ctx)
+        seconds = int(number) * unit
+        if not 1 <= seconds <= TEN_YEARS:
+            self.fail(f"{value!r} is not between a second and ten years.", param, ctx)
+        return seconds
+
+
 store_option = option(
     "--store",
     default=DEFAULT_STORE,
@@ -34,6 +55,9 @@ store_option = option(
 )
 json_option = option(
     "--json", "as_json", is_flag=True, help="One JSON object a line, for programs."
+)
+token_option = option(
+    "--token", metavar="TOKEN", help="Who calls: `questlog token` and an invite give one."
 )
 url_option = option(
     "--url", default=DEFAULT_URL, metavar="URL", help="The running server: http://HOST:PORT."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.options import json_option, option, url_option
+from tools.options import json_option, option, token_option, url_option
 
 if TYPE_CHECKING:
     from tools.performer import Performance
@@ -40,10 +40,18 @@ speed_option = option(
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @url_option
+@token_option
 @option("--campaign", metavar="ID", help="The campaign; the recording's own where not given.")
 @speed_option
 @json_option
-def play(file: Path, url: str, campaign: str | None, speed: float | None, as_json: bool) -> None:
+def play(
+    file: Path,
+    url: str,
+    token: str | None,
+    campaign: str | None,
+    speed: float | None,
+    as_json: bool,
+) -> None:
     """Perform the recorded campaign in FILE on a server, each step exactly once.
 
     Broken off at any time and run again, it goes on where it was. It waits for a server that is
@@ -60,7 +68,7 @@ def play(file: Path, url: str, campaign: str | None, speed: float | None, as_jso
     shown = sys.stderr.isatty() and not as_json
     with progress(count_steps(file) if shown else None) as on_step:
         begun = time.perf_counter()
-        done = run(_play(file, url, campaign, speed, on_step))
+        done = run(_play(file, url, token, campaign, speed, on_step))
         seconds = time.perf_counter() - begun
     if as_json:
         members = {**msgspec.structs.asdict(done), "seconds": round(seconds, 3)}
@@ -101,6 +109,7 @@ def progress(total: int | None) -> Iterator[Callable[[int], None]]:
 async def _play(
     file: Path,
     url: str,
+    token: str | None,
     campaign: str | None,
     speed: float | None,
     on_step: Callable[[int], None],
@@ -116,9 +125,12 @@ async def _play(
     with Recording(file) as recording:
         campaign_id = check_name(campaign or recording.header.campaign_id, "campaign id")
         try:
-            async with aiohttp.ClientSession() as session:
+            headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+            async with aiohttp.ClientSession(headers=headers) as session:
                 done, version = await prepare(session, url, campaign_id, recording)
-                async with CampaignClient(url, campaign_id, role="dm", session=session) as client:
+                async with CampaignClient(
+                    url, campaign_id, role="dm", token=token, session=session
+                ) as client:
                     performer = Performer(client, recording, campaign_id, Pace(speed), on_step)
                     return await performer.run(done, version)
         except (ClosedError, aiohttp.InvalidURL) as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.options import json_option, option, url_option
+from tools.options import json_option, option, token_option, url_option
 
 if TYPE_CHECKING:
     from questlog.sync.replica import Changed
@@ -18,11 +18,12 @@ MAX_PATHS = 4
 
 @click.command()
 @url_option
+@token_option
 @option(
     "--campaign", metavar="ID", help="The campaign; whatever is played at --table if not given."
 )
 @option("--table", metavar="NAME", default="main", help="The table to follow.")
-@option("--player", metavar="ID", help="Who watches; nobody in particular where not given.")
+@option("--player", metavar="ID", help="Who watches, on a server that asks for no token.")
 @option(
     "--until",
     envvar="QUESTLOG_UNTIL_VERSION",
@@ -33,6 +34,7 @@ MAX_PATHS = 4
 @json_option
 def watch(
     url: str,
+    token: str | None,
     campaign: str | None,
     table: str,
     player: str | None,
@@ -49,7 +51,12 @@ def watch(
     from questlog.sync.closing import ClosedError
 
     client_of = lambda: CampaignClient(  # noqa: E731 - made inside the loop
-        url, campaign, table=table, player_id=player, on_status=status_printer(table)
+        url,
+        campaign,
+        table=table,
+        player_id=player,
+        token=token,
+        on_status=status_printer(table),
     )
     show = print_json if as_json else print_update
     try:

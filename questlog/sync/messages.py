@@ -12,10 +12,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from questlog.campaign.commands import Commit
-from questlog.campaign.errors import BadJson, Invalid, Rejection, TooLarge
+from questlog.campaign.errors import Invalid, Rejection, from_document
 from questlog.campaign.events import DEFAULT_KIND, EventHeader
 from questlog.campaign.ids import MAX_EVENT_ID
-from questlog.document import DocumentError, Limits, decode
+from questlog.document import DocumentError, Limits, check, decode
 
 SUBPROTOCOL = "questlog.v1"
 Mode = Literal["delta", "full"]
@@ -160,6 +160,36 @@ class CommitMessage(CommitForm, frozen=True, tag_field="type", tag="commit"):
     """Commit a change: exactly one of `patch` and `structured_data`. DM only."""
 
 
+def commit_message(
+    identifier: str,
+    kind: str,
+    patch: list[dict[str, Any]] | None,
+    structured_data: dict[str, Any] | None,
+    expected_version: int | None,
+    meta: dict[str, Any] | None,
+) -> CommitMessage:
+    """Return the message that commits a change a program made.
+
+    Raises:
+        Rejection: it has not exactly one of `patch` and `structured_data`, or JSON cannot hold it.
+    """
+    if (patch is None) == (structured_data is None):
+        raise Invalid("A commit has either a patch or structured_data.")
+    try:
+        for value in (patch, structured_data, meta):
+            check(value)
+    except DocumentError as error:
+        raise from_document(error) from error
+    return CommitMessage(
+        id=identifier,
+        kind=kind,
+        expected_version=expected_version,
+        patch=UNSET if patch is None else patch,
+        structured_data=UNSET if structured_data is None else structured_data,
+        meta=meta,
+    )
+
+
 class ActivateMessage(_Client, frozen=True, tag="activate"):
     """Seat a campaign at a table. DM only."""
 
@@ -177,6 +207,11 @@ class DeactivateMessage(_Client, frozen=True, tag="deactivate"):
 ClientMessage = (
     Authenticate | Resync | ClientHeartbeat | CommitMessage | ActivateMessage | DeactivateMessage
 )
+
+
+def protocols_with(token: str | None) -> tuple[str, ...]:
+    """Return the subprotocols a client offers: ours, and the token as the other, if any."""
+    return (SUBPROTOCOL,) if token is None else (SUBPROTOCOL, f"bearer.{token}")
 
 
 class Encoded:
@@ -209,8 +244,7 @@ def read_client_message(frame: bytes | str, limits: Limits) -> ClientMessage | M
     try:
         value = decode(frame, limits)
     except DocumentError as error:
-        refusal = {"bad_json": BadJson, "too_large": TooLarge}.get(error.code, Invalid)
-        return Malformed(refusal(str(error)), None, fatal=True)
+        return Malformed(from_document(error), None, fatal=True)
     if type(value) is not dict or type(value.get("type")) is not str:
         return Malformed(Invalid("A message is an object with a type."), None, fatal=True)
     identifier = value.get("id")

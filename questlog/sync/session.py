@@ -13,7 +13,8 @@ from enum import Enum
 
 from msgspec import Struct
 
-from questlog.campaign.errors import Forbidden, Rejection
+from questlog.campaign.authority import Act, require
+from questlog.campaign.errors import BadJson, Forbidden, Rejection
 from questlog.campaign.position import Position, parse_position
 from questlog.campaign.visibility import Viewer
 from questlog.document import Limits
@@ -36,6 +37,8 @@ from questlog.sync.messages import (
     ServerHeartbeat,
     read_client_message,
 )
+
+SocketRequest = CommitMessage | ActivateMessage | DeactivateMessage
 
 
 class Phase(Enum):
@@ -68,26 +71,33 @@ class Refuse(Struct, frozen=True):
 
 
 class Execute(Struct, frozen=True):
-    """Carry out a DM's request and send its answer."""
+    """Carry out a request and send its answer."""
 
-    message: CommitMessage | ActivateMessage | DeactivateMessage
+    message: SocketRequest
+
+
+class Renew(Struct, frozen=True):
+    """Take this token in the place of the one the peer came with."""
+
+    token: str
 
 
 class Close(Struct, frozen=True):
     """Close the socket."""
 
     code: CloseCode
-    reason: str
+    rejection: Rejection
 
 
-Effect = Send | Recall | Refuse | Execute | Close
+Effect = Send | Recall | Refuse | Execute | Renew | Close
 
 
 class Session:
     """One connection's side of the protocol on the server.
 
     Attributes:
-        viewer: who is looking; decided by the server, never by what the peer says.
+        viewer: who is looking; decided by the server, never by what the peer says. Before a
+            campaign is followed it sees nothing, whoever it is.
         mode: `delta`, or `full` for peers that know no patches.
         feed: the campaign followed, None at an empty table.
     """
@@ -126,17 +136,14 @@ class Session:
         match message:
             case Malformed():
                 return self._refuse(message, now)
-            case Authenticate():
-                return []
+            case Authenticate(token=token):
+                return [Renew(token)]
             case Resync(position=text):
                 return self._resync(None if text is None else parse_position(text))
             case ClientHeartbeat():
                 return self.heartbeat(now)
-            case _ if self.viewer.role != "dm":
-                refusal = Forbidden("Only a DM may do this.")
-                return [Refuse(message.id, refusal)]
             case _:
-                return [Execute(message)]
+                return self._request(message)
 
     def heartbeat(self, now: str) -> list[Effect]:
         """Say where the followed campaign stands: at rest, and in answer to the peer's."""
@@ -149,14 +156,15 @@ class Session:
 
     def refuse_binary(self, now: str) -> list[Effect]:
         """Take a binary frame: this protocol has none."""
-        return self.refuse("bad_json", "Frames are text, one JSON object each.", now)
+        return self.refuse(BadJson("Frames are text, one JSON object each."), now)
 
-    def refuse(self, code: str, message: str, now: str) -> list[Effect]:
+    def refuse(self, rejection: Rejection, now: str) -> list[Effect]:
         """Say why the connection cannot go on, and end it."""
         if self.phase is Phase.CLOSED:
             return []
         self.phase = Phase.CLOSED
-        return [Send(Encoded(Error(code, message, now))), Close(closes_with(code), code)]
+        error = Error(rejection.code, rejection.message, now)
+        return [Send(Encoded(error)), Close(closes_with(rejection.code), rejection)]
 
     def recalled(self, version: int, entry: Entry | None) -> list[Effect]:
         """Take the version asked for by Recall; None where the log has no such version."""
@@ -178,11 +186,24 @@ class Session:
             return []
         held, self._held = self._held, None
         if held is None:
-            return self._catch_up(self._since, "resync")
+            return self._catch_up(self._since, self._reason)
         self.phase = Phase.LIVE
         if held is self.feed.head:
             return []
         return [Send(self.feed.catch_up(self.viewer, held, self.mode, "lagged"))]
+
+    def assume(self, viewer: Viewer) -> list[Effect]:
+        """Go on as another viewer: whatever the peer holds is replaced by a snapshot."""
+        if viewer == self.viewer or self.phase is Phase.CLOSED:
+            return []
+        self.viewer = viewer
+        if self.feed is None:
+            return []
+        if self.phase is Phase.LAGGING:
+            self._held = self._since = None
+            self._reason = "role"
+            return []
+        return self._catch_up(None, "role")
 
     def closed(self) -> None:
         """Note that the socket is gone."""
@@ -194,9 +215,20 @@ class Session:
         if self.feed is None:
             return []
         if self.phase is Phase.LAGGING:
-            self._held, self._since = None, since
+            if self._held is None and self._reason == "role":
+                # A snapshot is owed, whatever the peer holds.
+                return []
+            self._held, self._since, self._reason = None, since, "resync"
             return []
         return self._catch_up(since, "resync")
+
+    def _request(self, message: SocketRequest) -> list[Effect]:
+        """Have a request carried out, where the viewer's role may do such a thing."""
+        try:
+            require(self.viewer.role, act_of(message))
+        except Forbidden as refusal:
+            return [Refuse(message.id, refusal)]
+        return [Execute(message)]
 
     def _catch_up(self, since: Position | None, reason: Reason) -> list[Effect]:
         feed = self.feed
@@ -222,10 +254,19 @@ class Session:
     def _refuse(self, malformed: Malformed, now: str) -> list[Effect]:
         rejection = malformed.rejection
         if malformed.fatal:
-            return self.refuse(rejection.code, rejection.message, now)
+            return self.refuse(rejection, now)
         if malformed.id is not None:
             return [Refuse(malformed.id, rejection)]
         return [Send(Encoded(Error(rejection.code, rejection.message, now)))]
+
+
+def act_of(message: SocketRequest) -> Act:
+    """Return what a request wants to do, for the table of who may do what."""
+    match message:
+        case CommitMessage():
+            return Act.COMMIT
+        case ActivateMessage() | DeactivateMessage():
+            return Act.SEAT
 
 
 def rejected(identifier: str | None, rejection: Rejection, now: str) -> Rejected:

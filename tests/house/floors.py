@@ -83,6 +83,7 @@ FROZEN_CALLS = frozenset(
         "attrgetter",
         "ContextVar",
         "AppKey",
+        "RequestKey",
         "Encoder",
         "Decoder",
         "object",

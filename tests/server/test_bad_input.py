@@ -273,7 +273,7 @@ async def test_an_expectation_is_met_or_refused_without_an_echo(call: Caller) ->
 
 
 async def test_a_peer_that_does_not_read_its_answers_is_not_read_either(tmp_path: Path) -> None:
-    config = Config(open=True, outbox=64 * 1024, slow_timeout=1.0)
+    config = Config(open=True, outbox=64 * 1024, slow_timeout=1.0, player_rate=1_000_000)
     async with serving(tmp_path / "q.db", config=config) as url, calling(url) as call:
         await call.create("c", {"a": 1})
         async with call.socket(campaign_id="c") as peer:

@@ -249,8 +249,7 @@ async def test_probes_and_the_description_answer(call: Caller) -> None:
         for operation in operations.values():
             for response in operation["responses"].values():
                 described.update(response["description"].strip(".").split(": ")[-1].split(", "))
-    later = {"unauthenticated", "rate_limited"}
-    assert set(STATUSES) - described == later, "a code no call is described to answer with"
+    assert set(STATUSES) <= described, "a code no call is described to answer with"
 
 
 async def test_unknown_paths_and_methods_are_problems_too(call: Caller) -> None:

@@ -49,6 +49,11 @@ async def serving(path: Path, *, config: Config | None = None, port: int = 0) ->
         await store.close()
 
 
+def bearer(token: str | None) -> dict[str, str]:
+    """Return the headers that show a token."""
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
 async def create(url: str, campaign_id: str, document: dict[str, Any]) -> None:
     """Create a campaign over HTTP."""
     async with aiohttp.ClientSession() as session:
@@ -65,10 +70,10 @@ async def activate(url: str, campaign_id: str, table: str = "main") -> None:
             assert answer.status == 200, await answer.text()
 
 
-async def state(url: str, campaign_id: str) -> dict[str, Any]:
-    """Return the answer of `GET …/state` as a DM sees it."""
+async def state(url: str, campaign_id: str, token: str | None = None) -> dict[str, Any]:
+    """Return the answer of `GET …/state` as the holder of the token sees it; open: as a DM."""
     async with (
-        aiohttp.ClientSession() as session,
+        aiohttp.ClientSession(headers=bearer(token)) as session,
         session.get(f"{url}/api/campaigns/{campaign_id}/state") as answer,
     ):
         assert answer.status == 200, await answer.text()

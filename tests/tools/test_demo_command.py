@@ -17,6 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from questlog.client import CampaignClient
+from tests.support.access import token
 from tests.support.server import ROOT, command, state
 from tools.demo import recording_path
 from tools.demo.view import lines_of, picture
@@ -67,7 +68,9 @@ async def test_an_evening_is_performed_to_its_end_and_the_next_run_is_another(
         url = (await line_with(process, "is served at")).split()[4].rstrip(".")
         assert "watch --url" in await line_with(process, "questlog watch")
         await line_with(process, "The evening is over")
-        assert (await state(url, "the-drowned-bell"))["structured_data"] == last_state()
+        dm = await token(tmp_path / "demo.db", "the-drowned-bell", "dm")
+        found = await state(url, "the-drowned-bell", dm)
+        assert found["structured_data"] == last_state()
         assert "the log keeps it all" in await stop(process)
     async with demo(tmp_path, "--port", "0", "--speed", "max") as process:
         assert "the-drowned-bell-2" in await line_with(process, "performed to its end")
@@ -78,7 +81,8 @@ async def test_an_evening_is_performed_to_its_end_and_the_next_run_is_another(
 async def test_an_evening_broken_off_goes_on_where_it_was(tmp_path: Path) -> None:
     async with demo(tmp_path, "--port", "0", "--speed", "50") as process:
         url = (await line_with(process, "is served at")).split()[4].rstrip(".")
-        async with CampaignClient(url, table="main") as witness:
+        seat = await token(tmp_path / "demo.db", "the-drowned-bell", "spectator")
+        async with CampaignClient(url, table="main", token=seat) as witness:
             await asyncio.wait_for(witness.reached(10), 30)
         await stop(process)
     async with demo(tmp_path, "--port", "0", "--speed", "max") as process:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     import aiohttp
 
     from eventstore.port import EventStore
+    from server.access.file import AccessFile
+    from tools.demo.doors import Doors
     from tools.recording import Recording
 
 TABLE = "main"
-PLAYER = "mira"
+PLAYERS = ("mira", "tobin")
 LOOPBACK = "127.0.0.1"
 # An evening has minutes between two steps; nobody waits that long for a demo.
 USUAL, LONGEST = 1.5, 2.5
@@ -76,36 +78,43 @@ async def _demo(store_url: str, port: int, speed: float | None) -> None:
 
     from eventstore.sqlite.store import SqliteStore
     from server.logs import make_logger
+    from tools.access import opened_access
     from tools.demo import recording_path
+    from tools.demo.doors import Doors
 
     async with AsyncExitStack() as stack:
         store = await SqliteStore.open(store_url)
         stack.push_async_callback(store.close)
-        url = await _listen(stack, store, port, make_logger("console", "error"))
+        access = await stack.enter_async_context(opened_access(store_url))
+        url = await _listen(stack, store, port, make_logger("console", "error"), access)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        await _perform(stack, session, url, store_url, recording_path(), speed)
+        doors = Doors(access, store_url, url)
+        await _perform(stack, session, doors, recording_path(), speed)
 
 
-async def _listen(stack: AsyncExitStack, store: EventStore, port: int, log: Any) -> str:
+async def _listen(
+    stack: AsyncExitStack, store: EventStore, port: int, log: Any, access: AccessFile
+) -> str:
     """Serve until the stack is left; returns where."""
     from server.config import Config
-    from tools.serve import listening
+    from tools.serve import Listener, listening
 
-    config = Config(open=True)
+    def serving(port: int) -> Any:
+        return listening(Config(), Listener(host=LOOPBACK, port=port), store, log, access)
+
     try:
-        return await stack.enter_async_context(listening(config, LOOPBACK, port, store, log))
+        return str(await stack.enter_async_context(serving(port)))
     except click.ClickException as error:
         if port == 0:
             raise
         click.echo(f"{error.message} Taking a free port instead.")
-        return await stack.enter_async_context(listening(config, LOOPBACK, 0, store, log))
+        return str(await stack.enter_async_context(serving(0)))
 
 
 async def _perform(
     stack: AsyncExitStack,
     session: aiohttp.ClientSession,
-    url: str,
-    store_url: str,
+    doors: Doors,
     path: Path,
     speed: float | None,
 ) -> None:
@@ -118,12 +127,16 @@ async def _perform(
     from tools.recording import Recording, count_steps
 
     recording = stack.enter_context(Recording(path))
-    campaign_id, done, version = await _choose(session, url, recording, count_steps(path))
-    click.echo(guide(url, store_url, campaign_id))
-    player = await stack.enter_async_context(CampaignClient(url, table=TABLE, player_id=PLAYER))
+    url = doors.url
+    campaign_id, done, version = await _choose(session, doors, recording, count_steps(path))
+    links = [(who, await doors.link(campaign_id, who)) for who in (*PLAYERS, "dm")]
+    click.echo(guide(doors, campaign_id, links))
+    seat = await doors.token(campaign_id, "player", PLAYERS[0])
+    player = await stack.enter_async_context(CampaignClient(url, table=TABLE, token=seat))
     await player.live()
+    seat = await doors.token(campaign_id, "dm")
     dm = await stack.enter_async_context(
-        CampaignClient(url, campaign_id, role="dm", session=session)
+        CampaignClient(url, campaign_id, role="dm", token=seat, session=session)
     )
     pace = Pace(speed, USUAL, LONGEST)
     performer = Performer(dm, recording, campaign_id, pace, lambda number: None)
@@ -149,7 +162,7 @@ async def _let_go(task: asyncio.Task[Any]) -> None:
 
 
 async def _choose(
-    session: aiohttp.ClientSession, url: str, recording: Recording, steps: int
+    session: aiohttp.ClientSession, doors: Doors, recording: Recording, steps: int
 ) -> tuple[str, int, int | None]:
     """Seat the campaign to perform at the table: one that was broken off, or a new one.
 
@@ -161,7 +174,8 @@ async def _choose(
     number = 1
     while True:
         campaign_id = first if number == 1 else f"{first}-{number}"
-        done, version = await prepare(session, url, campaign_id, recording)
+        session.headers["Authorization"] = f"Bearer {await doors.token(campaign_id, 'dm')}"
+        done, version = await prepare(session, doors.url, campaign_id, recording)
         if done < steps:
             break
         number += 1
@@ -169,26 +183,30 @@ async def _choose(
         click.echo(f"{campaign_id} has been performed to its end; the next evening is {again}.")
     if done:
         click.echo(f"{campaign_id} was broken off after step {done}; it goes on from there.")
-    path = f"{url}/api/campaigns/{campaign_id}/activate"
+    path = f"{doors.url}/api/campaigns/{campaign_id}/activate"
     seated = await call(session, "POST", path, b'{"table":"%s"}' % TABLE.encode())
     # An activation is an event, and leaves the document as it was.
     return campaign_id, done, None if version is None else int(seated["version"])
 
 
-def guide(url: str, store_url: str, campaign_id: str) -> str:
-    """Return how to follow along from another terminal."""
-    socket = url.replace("http", "ws", 1)
-    questlog = program()
+def guide(doors: Doors, campaign_id: str, links: list[tuple[str, str]]) -> str:
+    """Return how to follow along, in a browser or from another terminal."""
+    questlog, store, url = program(), doors.store_url, doors.url
+    token = f"{questlog} token --store {store} --campaign {campaign_id}"
+    clickable = "\n".join(f"  {who:<6}{link}" for who, link in links)
     return f"""\
-{campaign_id} is served at {url}. Follow along from another terminal:
+{campaign_id} is served at {url}. Open it in a browser, as somebody at the table:
 
+{clickable}
+
+Or follow along from another terminal:
+
+  export QUESTLOG_TOKEN=$({token} --role player --player {PLAYERS[0]})
   {questlog} watch --url {url} --campaign {campaign_id}
-  {questlog} log {campaign_id} --store {store_url} --follow
-  {questlog} state {campaign_id} --store {store_url}
-  {questlog} verify {campaign_id} --store {store_url}
-  curl {url}/api/campaigns/{campaign_id}/state
-  curl '{url}/api/campaigns/{campaign_id}/state?as=player:{PLAYER}'
-  {socket}/ws/campaign/player?table={TABLE}&player_id={PLAYER}
+  {questlog} log {campaign_id} --store {store} --follow
+  {questlog} state {campaign_id} --store {store}
+  {questlog} verify {campaign_id} --store {store}
+  curl -H "Authorization: Bearer $({token} --role dm)" {url}/api/campaigns/{campaign_id}/state
 """
 
 

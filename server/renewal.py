@@ -1,0 +1,146 @@
+"""What becomes of live connections: tokens are renewed and run out, seats change and are lost.
+
+Nobody who is connected has to do anything for that. The access file is looked at twice a second; a
+seat that is gone closes its sockets, one with another role gets a snapshot of its new view.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from eventstore.errors import StoreError
+from questlog.campaign.errors import Forbidden, Rejection, StoreUnavailable, Unauthenticated
+from questlog.campaign.visibility import Viewer
+from questlog.sync.session import Effect
+from server.access.identity import Identity, OpenIdentity, OwnIdentity
+from server.admission import Admission
+from server.clock import Clock
+from server.connection import Connection
+
+INTERVAL = 0.5
+SECOND = 1000
+
+
+class Host(Protocol):
+    """What the hub does for connections whose standing has changed."""
+
+    async def turn_away(self, connection: Connection, refusal: Rejection) -> None:
+        """Say why a connection cannot go on, and close it."""
+        ...
+
+    def perform(self, connection: Connection, effects: list[Effect]) -> None:
+        """Do what a connection's session wants done."""
+        ...
+
+    def place(self, connection: Connection) -> None:
+        """Count a connection where its viewer belongs."""
+        ...
+
+
+class Renewal:
+    """Keeps what connections may see in step with their tokens and the access file.
+
+    Args:
+        connections: returns every connection there is.
+        spawn: runs a coroutine to its end under the server's supervision.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        clock: Clock,
+        host: Host,
+        connections: Callable[[], list[Connection]],
+        spawn: Callable[[Any], object],
+        log: Any,
+    ) -> None:
+        self._admission = admission
+        self._authenticator = admission.authenticator
+        self._clock = clock
+        self._host = host
+        self._connections = connections
+        self._spawn = spawn
+        self._log = log
+
+    async def watch(self) -> None:
+        """Act on what has expired and on what has changed in the access file, forever."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            try:
+                self._expire()
+                if await self._authenticator.refresh():
+                    await self._recheck()
+            except Exception:
+                # It may be readable again the next time; until then things stay as they were.
+                self._log.exception("access file not readable")
+
+    async def renew(self, connection: Connection, token: str) -> None:
+        """Take a new token for a connection that came with another."""
+        if isinstance(connection.identity, OpenIdentity):
+            return
+        try:
+            identity = await self._admission.identify(token, connection.address)
+            campaign_id = _campaign_of(connection, identity)
+            viewer = None
+            if campaign_id is not None:
+                viewer = await self._authenticator.viewer(identity, campaign_id)
+            connection.identity = identity
+            if viewer is not None and campaign_id == _campaign_of(connection, identity):
+                self._assume(connection, viewer)
+        except Rejection as refusal:
+            await self._host.turn_away(connection, refusal)
+        except StoreError:
+            await self._host.turn_away(connection, StoreUnavailable("Try again later."))
+
+    def _expire(self) -> None:
+        now = self._clock.now_ms()
+        for connection in self._connections():
+            identity = connection.identity
+            if identity is not None and identity.expires * SECOND <= now:
+                self._turn_away(connection, Unauthenticated("The token has expired."))
+
+    async def _recheck(self) -> None:
+        """Look anew at what every connection may see, in one reading of the file."""
+        asked: list[tuple[Connection, Identity, str]] = []
+        for connection in self._connections():
+            identity = connection.identity
+            if identity is None:
+                continue
+            try:
+                self._authenticator.check(identity)
+            except Unauthenticated as refusal:
+                self._turn_away(connection, refusal)
+                continue
+            campaign_id = _campaign_of(connection, identity)
+            if campaign_id is not None:
+                asked.append((connection, identity, campaign_id))
+        found = await self._authenticator.viewers([(who, where) for _, who, where in asked])
+        for (connection, identity, campaign_id), viewer in zip(asked, found, strict=True):
+            if identity is not connection.identity:
+                # Renewed meanwhile, by the file as it is now.
+                continue
+            if campaign_id != _campaign_of(connection, identity):
+                # It follows another campaign since, whose seat was looked up then.
+                continue
+            if isinstance(viewer, Forbidden):
+                self._turn_away(connection, viewer)
+            else:
+                self._assume(connection, viewer)
+
+    def _assume(self, connection: Connection, viewer: Viewer) -> None:
+        if viewer != connection.session.viewer:
+            self._host.perform(connection, connection.session.assume(viewer))
+            self._host.place(connection)
+
+    def _turn_away(self, connection: Connection, refusal: Rejection) -> None:
+        self._spawn(self._host.turn_away(connection, refusal))
+
+
+def _campaign_of(connection: Connection, identity: Identity) -> str | None:
+    """Return the campaign whose seat decides: the one followed, else the token's own."""
+    feed = connection.session.feed
+    if feed is not None:
+        return feed.campaign_id
+    return identity.campaign_id if isinstance(identity, OwnIdentity) else None
