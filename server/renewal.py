@@ -63,6 +63,7 @@ class Renewal:
         self._connections = connections
         self._spawn = spawn
         self._log = log
+        self._told: str | None = None
 
     async def watch(self) -> None:
         """Act on what has expired and on what has changed in the access file, forever."""
@@ -72,6 +73,7 @@ class Renewal:
                 self._expire()
                 if await self._authenticator.refresh():
                     await self._recheck()
+                self._tell_trouble()
             except Exception:
                 # It may be readable again the next time; until then things stay as they were.
                 self._log.exception("access file not readable")
@@ -93,6 +95,12 @@ class Renewal:
             await self._host.turn_away(connection, refusal)
         except StoreError:
             await self._host.turn_away(connection, StoreUnavailable("Try again later."))
+
+    def _tell_trouble(self) -> None:
+        trouble = self._authenticator.trouble
+        if trouble != self._told:
+            self._told = trouble
+            self._log.warning("identity provider", why=trouble or "its keys are there again")
 
     def _expire(self) -> None:
         now = self._clock.now_ms()

@@ -12,7 +12,7 @@ from questlog.sync.feed import DM
 from questlog.sync.messages import SUBPROTOCOL
 from questlog.sync.session import Session
 from server.access.identity import Identity, OpenIdentity
-from server.access.tokens import MAX_TOKEN
+from server.access.provider import MAX_TOKEN
 from server.callers import mode_of
 from server.connection import Connection, Socket
 from server.doorway import NOBODY, Target, first_viewer, token_of

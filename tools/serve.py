@@ -153,6 +153,7 @@ def check_config(config: Config, host: str) -> None:
     Raises:
         click.UsageError: says which, and why.
     """
+    from server.access.provider import check_issuer
     from server.addresses import networks
     from server.guards import check_origins, is_loopback
 
@@ -161,6 +162,8 @@ def check_config(config: Config, host: str) -> None:
     try:
         check_origins(config.allow_origin)
         networks(config.trusted_proxy)
+        if config.oidc_issuer:
+            check_issuer(config.oidc_issuer)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if bool(config.oidc_issuer) != bool(config.oidc_audience):

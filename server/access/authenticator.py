@@ -58,6 +58,13 @@ class Authenticator:
         if self.access is not None:
             self._version = await self.access.version()
             self._keys = await self.access.keys()
+        if self._provider is not None:
+            await self._provider.start()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the provider's keys could not be fetched the last time, None where they could."""
+        return None if self._provider is None else self._provider.failure
 
     async def close(self) -> None:
         """Let go of the provider."""

@@ -17,11 +17,11 @@ from questlog.campaign.events import Role
 from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Viewer
 from server.access.identity import OwnIdentity
+from server.access.provider import MAX_TOKEN
 from server.access.records import ROLES, SigningKey, member_of, viewer_at
 
 ISSUER = "questlog"
 ALGORITHM = "HS256"
-MAX_TOKEN = 8_192
 LEEWAY = 60
 REQUIRED = ("iss", "aud", "sub", "iat", "exp")
 
@@ -64,7 +64,11 @@ def read_own(token: str, keys: Sequence[SigningKey], audience: str) -> OwnIdenti
     Raises:
         Unauthenticated: it is none, or is not valid now. Never says a word of what it holds.
     """
-    key = {key.key_id: key for key in keys}.get(key_id_of(token))
+    header = header_of(token)
+    if set(header) != {"alg", "kid", "typ"} or header["alg"] != ALGORITHM:
+        raise Unauthenticated("The token is not one of this server's.")
+    # A kid is looked up in a table, and no more.
+    key = {key.key_id: key for key in keys}.get(str(header["kid"]))
     if key is None:
         raise Unauthenticated("The token is signed with a key this server does not know.")
     try:
@@ -94,12 +98,6 @@ def header_of(token: str) -> dict[str, Any]:
         return dict(jwt.get_unverified_header(token))
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise Unauthenticated("This is no token.") from error
-
-
-def key_id_of(token: str) -> str:
-    """Return what a token's header calls its key; it is looked up in a table, and no more."""
-    kid = header_of(token).get("kid")
-    return kid if isinstance(kid, str) else ""
 
 
 def _sign(key: SigningKey, audience: str, claims: dict[str, Any], now_ms: int, lasts: float) -> str:
