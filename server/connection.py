@@ -10,7 +10,8 @@ from typing import Any
 
 from aiohttp import WSCloseCode, web
 
-from questlog.sync.closing import CloseCode
+from questlog.campaign.errors import BadJson, Invalid, Rejection, TooLarge
+from questlog.sync.closing import CloseCode, closes_with
 from questlog.sync.messages import Encoded, Error
 from questlog.sync.session import Session
 from server.access.identity import Identity
@@ -19,12 +20,16 @@ from server.frames import close_frame, frames_of
 from server.limits import Bucket
 
 PING = b"\x89\x00"
-CLOSE_GRACE = 5.0
+CLOSE_GRACE = 2.0
 LINGER = 1.0
 
 
 class Socket(web.WebSocketResponse):
-    """aiohttp's WebSocket, closing with the contract's codes where aiohttp finds the fault."""
+    """aiohttp's WebSocket, closing with the contract's codes where aiohttp finds the fault.
+
+    Attributes:
+        on_fault: told of each fault that aiohttp finds.
+    """
 
     def __init__(
         self, max_message: int, now: Callable[[], str], protocols: tuple[str, ...]
@@ -39,26 +44,40 @@ class Socket(web.WebSocketResponse):
             timeout=CLOSE_GRACE,
         )
         self._now = now
+        self._farewell = asyncio.Lock()
+        self.on_fault: Callable[[Rejection], None] | None = None
+
+    def _set_closing(self, code: WSCloseCode) -> None:
+        # So aiohttp wakes its reader for a close of ours, and would then hang up at once. The peer
+        # is to answer first (RFC 6455, 7.1.1): one that finds the end of the connection together
+        # with the close may take it for a break and never learn the code.
+        if not (self.closed and code is WSCloseCode.OK):
+            super()._set_closing(code)
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
     ) -> bool:
         """Close, saying `too_large` or `bad_json` first where that is what aiohttp found."""
         if code == WSCloseCode.MESSAGE_TOO_BIG:
-            code = self._say("too_large", "The message is over the limit.", CloseCode.TOO_LARGE)
+            code = self._say(TooLarge("The message is over the limit."))
             self._write(close_frame(code))
             # The rest of the message is still coming; closing on it would reset the connection,
             # and the peer would never read why.
             await asyncio.sleep(LINGER)
         elif code == WSCloseCode.INVALID_TEXT:
-            code = self._say("bad_json", "The frame is not UTF-8.", CloseCode.BAD_MESSAGE)
+            code = self._say(BadJson("The frame is not UTF-8."))
         elif code == WSCloseCode.PROTOCOL_ERROR or isinstance(self.exception(), zlib.error):
-            code = self._say("invalid", "The frame cannot be read.", CloseCode.BAD_MESSAGE)
-        return await super().close(code=code, message=message, drain=drain)
+            code = self._say(Invalid("The frame cannot be read."))
+        # aiohttp closes once more where a handler ends, and lets the transport go when that is done.
+        async with self._farewell:
+            return await super().close(code=code, message=message, drain=drain)
 
-    def _say(self, error: str, sentence: str, code: CloseCode) -> CloseCode:
-        self._write(frames_of(Encoded(Error(error, sentence, self._now()))).plain)
-        return code
+    def _say(self, fault: Rejection) -> CloseCode:
+        if self.on_fault is not None:
+            self.on_fault(fault)
+        error = Error(fault.code, fault.message, self._now())
+        self._write(frames_of(Encoded(error)).plain)
+        return closes_with(fault.code)
 
     def _write(self, frame: bytes) -> None:
         transport = None if self._req is None else self._req.transport

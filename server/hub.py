@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import WSMsgType
@@ -89,6 +90,7 @@ class Hub:
             await self.turn_away(connection, refusal)
             return
         self.connections[connection] = writer
+        connection.socket.on_fault = partial(self._fault, connection)
         # The transport must call itself full no later than we do, or there is nothing to wait for.
         connection.transport.set_write_buffer_limits(high=min(self._config.outbox, HIGH_WATER))
         try:
@@ -287,6 +289,13 @@ class Hub:
             self._background.spawn(self.turn_away(connection, refusal))
 
         return excess
+
+    def _fault(self, connection: Connection, fault: Rejection) -> None:
+        """Record what was wrong with a frame that was never read to its end."""
+        if isinstance(fault, TooLarge):
+            dm = connection.session.viewer.role == "dm"
+            fault.limit = "max_body" if dm else "max_player_message"
+        self._record(connection, fault)
 
     def _record(self, connection: Connection, refusal: Rejection) -> None:
         feed = connection.session.feed

@@ -97,14 +97,15 @@ def test_every_file_of_the_house_that_is_named_is_there(path: Any) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_every_test_that_is_named_is_there() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+@pytest.mark.parametrize("name", ["architecture.md", "security.md"])
+def test_every_test_that_is_named_is_there(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text("utf-8")
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text)
     assert len(named) == text.count("::test_")
     missing = [
         f"{path}::{name}"
         for path, name in named
-        if f"def {name}(" not in (ROOT / path).read_text("utf-8")
+        if not (ROOT / path).exists() or f"def {name}(" not in (ROOT / path).read_text("utf-8")
     ]
     assert named, "the table of failures names tests"
     assert missing == []

@@ -95,23 +95,26 @@ async def command(*arguments: str) -> asyncio.subprocess.Process:
 
 
 class Served:
-    """`questlog serve --open` as a process of its own.
+    """`questlog serve`, open where not told otherwise, as a process of its own.
 
     Attributes:
         url: where it listens; the same again after `restart`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: tuple[str, ...] = ("--open",)) -> None:
         self.url = ""
+        self._options = options
         self._path = path
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, path: Path) -> AsyncIterator[Served]:
+    async def start(
+        cls, path: Path, options: tuple[str, ...] = ("--open",)
+    ) -> AsyncIterator[Served]:
         """Serve the store at `path`; killed at the end if it still runs."""
-        served = cls(path)
+        served = cls(path, options)
         try:
             await served.restart()
             yield served
@@ -122,7 +125,7 @@ class Served:
         """Start the process again, on the port it had."""
         store = f"sqlite:////{self._path.as_posix().lstrip('/')}"
         port = str(self._port)
-        process = await command("serve", "--open", "--store", store, "--port", port)
+        process = await command("serve", *self._options, "--store", store, "--port", port)
         self._process = process
         assert process.stdout is not None
         assert process.stderr is not None
