@@ -102,9 +102,10 @@ class Admission:
         """
         if self._open:
             return OPEN_DM
+        if token is None:
+            self._throttle(self._players, counted_as(address), "player_rate")
+            raise Unauthenticated("This needs a token: Authorization: Bearer TOKEN.")
         try:
-            if token is None:
-                raise Unauthenticated("This needs a token: Authorization: Bearer TOKEN.")
             return await self.authenticator.identify(token)
         except Unauthenticated:
             self.failed(address)

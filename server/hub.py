@@ -74,6 +74,7 @@ class Hub:
         self._stopping = False
         registry.on_overflow = self._overflowed
         tables.follow = self.follow
+        tables.move = self.move
         tables.leave = self.leave
 
     def now(self) -> str:
@@ -124,9 +125,9 @@ class Hub:
         if target.campaign_id is not None:
             # Asked before the campaign is looked for: a stranger learns nothing of what there is.
             await self._standing.viewer(connection, target.campaign_id)
-            seat = await self._registry.find(target.campaign_id)
-            viewer = await self._standing.viewer(connection, target.campaign_id)
-            self.follow(connection, seat, viewer, target.since, "connected")
+            async with self._registry.holding(target.campaign_id) as seat:
+                viewer = await self._standing.viewer(connection, target.campaign_id)
+                self.follow(connection, seat, viewer, target.since, "connected")
             return
         if isinstance(identity, OwnIdentity):
             viewer = await self._standing.viewer(connection, identity.campaign_id)
@@ -141,18 +142,25 @@ class Hub:
         since: str | None,
         reason: Reason,
     ) -> None:
-        """Make a connection follow a campaign as `viewer`, and bring its peer to the head."""
+        """Make a connection follow a campaign as `viewer`, and bring its peer to the head.
+
+        Raises:
+            RateLimited: as many follow it as may.
+        """
         if connection.room is not None:
             connection.room.leave(connection)
-        try:
-            self._crowd.check_room(len(seat.room.connections))
-        except Rejection as refusal:
-            self._background.spawn(self.turn_away(connection, refusal))
-            return
+        self._crowd.check_room(len(seat.room.connections))
         seat.room.enter(connection)
         connection.session.viewer = viewer
         self.perform(connection, connection.session.follow(seat.live.feed, since, reason))
         self.place(connection)
+
+    def move(self, connection: Connection, seat: Seat, viewer: Viewer) -> None:
+        """Make a connection follow the campaign that has been seated at its table."""
+        try:
+            self.follow(connection, seat, viewer, None, "activated")
+        except Rejection as refusal:
+            self._background.spawn(self.turn_away(connection, refusal))
 
     def place(self, connection: Connection) -> None:
         """Count a connection under its member; the oldest goes where that is one too many."""

@@ -9,14 +9,18 @@ from typing import Any
 
 from eventstore.port import EventStore
 from questlog.campaign.commands import Request
-from questlog.campaign.errors import RateLimited, UnknownCampaign
+from questlog.campaign.errors import UnknownCampaign
 from questlog.sync.feed import Entry
 from server.background import Background
 from server.clock import Clock
 from server.config import Config
 from server.connection import Connection
+from server.limits import Throttled
 from server.live import Done, LiveCampaign
 from server.rooms import Room
+
+# Seconds after which somebody may have stopped playing.
+FULL_FOR = 30.0
 
 
 class Seat:
@@ -146,7 +150,7 @@ class Registry:
             return
         idle = [(seat.used, campaign_id) for campaign_id, seat in self._seats.items() if seat.idle]
         if not idle:
-            refusal = RateLimited("Too many campaigns are being played here: come back later.")
+            refusal = Throttled("Too many campaigns are being played here.", FULL_FOR)
             refusal.limit = "max_campaigns"
             raise refusal
         del self._seats[min(idle)[1]]

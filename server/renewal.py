@@ -64,6 +64,7 @@ class Renewal:
         self._spawn = spawn
         self._log = log
         self._told: str | None = None
+        self._failing = False
 
     async def watch(self) -> None:
         """Act on what has expired and on what has changed in the access file, forever."""
@@ -74,9 +75,12 @@ class Renewal:
                 if await self._authenticator.refresh():
                     await self._recheck()
                 self._tell_trouble()
+                self._failing = False
             except Exception:
                 # It may be readable again the next time; until then things stay as they were.
-                self._log.exception("access file not readable")
+                if not self._failing:
+                    self._failing = True
+                    self._log.exception("access file not readable")
 
     async def renew(self, connection: Connection, token: str) -> None:
         """Take a new token for a connection that came with another."""
@@ -84,17 +88,23 @@ class Renewal:
             return
         try:
             identity = await self._admission.identify(token, connection.address)
-            campaign_id = _campaign_of(connection, identity)
-            viewer = None
-            if campaign_id is not None:
-                viewer = await self._authenticator.viewer(identity, campaign_id)
+            viewer = await self._viewer(connection, identity)
             connection.identity = identity
-            if viewer is not None and campaign_id == _campaign_of(connection, identity):
+            if viewer is not None:
                 self._assume(connection, viewer)
         except Rejection as refusal:
             await self._host.turn_away(connection, refusal)
         except StoreError:
             await self._host.turn_away(connection, StoreUnavailable("Try again later."))
+
+    async def _viewer(self, connection: Connection, identity: Identity) -> Viewer | None:
+        """Return who looks with a new token at what is followed, None where nothing is."""
+        while (campaign_id := _campaign_of(connection, identity)) is not None:
+            viewer = await self._authenticator.viewer(identity, campaign_id)
+            if campaign_id == _campaign_of(connection, identity):
+                return viewer
+            # Another campaign was seated at the table meanwhile.
+        return None
 
     def _tell_trouble(self) -> None:
         trouble = self._authenticator.trouble

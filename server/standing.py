@@ -36,8 +36,12 @@ class Standing:
         self, connections: Sequence[Connection], campaign_id: str
     ) -> list[Viewer | Forbidden]:
         """Return who looks through each connection at a campaign, or why nobody may."""
-        asked = [(connection.known, campaign_id) for connection in connections]
-        found = await self._authenticator.viewers(asked)
+        while True:
+            known = [connection.known for connection in connections]
+            found = await self._authenticator.viewers([(who, campaign_id) for who in known])
+            if all(who is each.known for who, each in zip(known, connections, strict=True)):
+                break
+            # Somebody has shown another token meanwhile.
         return [
             Forbidden(DM_ONLY)
             if isinstance(viewer, Viewer) and connection.only_dm and viewer.role != "dm"

@@ -39,10 +39,12 @@ class Tables:
 
     Attributes:
         follow: makes a connection follow a campaign (connection, seat, viewer, since, reason).
+        move: makes a connection follow the campaign just seated at its table.
         leave: takes a connection out of the campaign it follows.
     """
 
     follow: Follow
+    move: Callable[[Connection, Seat, Viewer], None]
     leave: Callable[[Connection], None]
 
     def __init__(self, store: EventStore, registry: Registry, standing: Standing) -> None:
@@ -64,11 +66,11 @@ class Tables:
         connection.table = table
         while table.campaign_id is not None and connection.room is None:
             campaign_id = table.campaign_id
-            seat = await self._registry.find(campaign_id)
-            viewer = await self._standing.viewer(connection, campaign_id)
-            # Another campaign may have been seated meanwhile, which told this connection itself.
-            if table.campaign_id == campaign_id and connection.room is None:
-                self.follow(connection, seat, viewer, since, "connected")
+            async with self._registry.holding(campaign_id) as seat:
+                viewer = await self._standing.viewer(connection, campaign_id)
+                # Another may have been seated meanwhile, which told this connection itself.
+                if table.campaign_id == campaign_id and connection.room is None:
+                    self.follow(connection, seat, viewer, since, "connected")
 
     def part(self, connection: Connection) -> None:
         """Let a connection go."""
@@ -115,7 +117,7 @@ class Tables:
                 and connection.room is None
                 and table.campaign_id == campaign_id
             ):
-                self.follow(connection, seat, viewer, None, "activated")
+                self.move(connection, seat, viewer)
 
     async def deactivate(self, campaign_id: str, actor: Actor, identifier: str | None) -> Done:
         """Take a campaign from its table, if it sits at one.

@@ -182,6 +182,25 @@ async def test_a_campaign_and_an_address_have_only_so_many_connections(tmp_path:
                     assert (await again.next())["type"] == "campaign_active"
 
 
+async def test_a_table_that_is_full_turns_away_who_comes_and_who_waited(tmp_path: Path) -> None:
+    async with (
+        guarded(tmp_path, config=Config(max_campaign_connections=1)) as served,
+        served.calling("spectator") as call,
+        call.socket(table="main") as one,
+        call.socket(table="main") as two,
+        served.calling("dm") as dm,
+    ):
+        for peer in (one, two):
+            await peer.say(type="heartbeat", version=0)
+            await peer.next()
+        await dm.create("c", {"hp": 7})
+        await dm("POST", "/api/campaigns/c/activate", json={})
+        assert (await one.next())["type"] == "campaign_loaded"
+        await refused(two, "rate_limited", 4029)
+        async with call.socket(table="main") as late:
+            await refused(late, "rate_limited", 4029)
+
+
 async def test_strangers_count_among_the_connections_of_their_address(tmp_path: Path) -> None:
     async with (
         guarded(tmp_path, config=Config(max_address_connections=2)) as served,
