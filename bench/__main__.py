@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("document", "commits", "opening", "fanout", "catchup")
+ALL = ("document", "commits", "opening", "fanout", "views", "catchup")
 
 
 def main() -> None:

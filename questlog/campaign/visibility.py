@@ -11,6 +11,8 @@ the one that denies; and what a `when` rule hides is not reopened from below.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import compress
+from operator import is_, is_not
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -100,6 +102,38 @@ class _Node:
 
 
 _HIDDEN: Final = object()
+
+
+class Seen:
+    """What one viewer sees of a value, and of what is in it as far as rules reach. Never changed.
+
+    Attributes:
+        value: what was looked at.
+        inherited: whether it is visible where no rule says.
+        shown: what is seen of it, _HIDDEN where nothing is.
+        parts: the same for each member a rule reaches, or for each element.
+    """
+
+    __slots__ = ("inherited", "parts", "shown", "value")
+
+    def __init__(
+        self,
+        value: Any,
+        inherited: bool,
+        shown: Any,
+        parts: dict[str, Seen] | list[Seen] | None = None,
+    ) -> None:
+        self.value = value
+        self.inherited = inherited
+        self.shown = shown
+        self.parts = parts
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """What is seen of a whole document: an object at least."""
+        return self.shown if type(self.shown) is dict else {}
+
+
 _Active = list[tuple[_Node, str | None]]
 
 
@@ -183,61 +217,116 @@ class Projector:
         A DM gets the document itself. What is hidden is absent; a list closes up; an object on
         the way to something visible is shown, holding only that.
         """
-        if viewer.role == "dm":
-            return document
-        visible = self.rules.default == "visible"
-        seen = self._walk(document, [(self._root, None)], visible, viewer)
-        return seen if type(seen) is dict else {}
+        return self.look(document, viewer).view
 
-    def _walk(self, value: Any, active: _Active, visible: bool, viewer: Viewer) -> Any:
-        """Return the visible part of `value`, or _HIDDEN where there is none."""
-        visible, sealed = _decide(value, active, visible, viewer)
+    def look(self, document: dict[str, Any], viewer: Viewer, last: Seen | None = None) -> Seen:
+        """Return what `project` does, with what it takes to look again at the next version.
+
+        Args:
+            last: what this viewer saw of any other document under these rules. Parts that both
+                documents share are not walked again, and look the same object in both views.
+        """
+        visible = self.rules.default == "visible"
+        if viewer.role == "dm":
+            return Seen(document, visible, document)
+        return self._walk(document, [(self._root, None)], visible, viewer, last)
+
+    def _walk(
+        self, value: Any, active: _Active, inherited: bool, viewer: Viewer, last: Seen | None
+    ) -> Seen:
+        """Look at `value`, reached by the rules' steps `active`.
+
+        A part is seen alike at every version where it is the same object, as values never change,
+        and what it inherits is the same: the way to it, and with that the rules, always is.
+        """
+        if last is not None and last.value is value and last.inherited is inherited:
+            return last
+        visible, sealed = _decide(value, active, inherited, viewer)
         if sealed:
-            return _HIDDEN
-        if not any(node.children or node.wildcard or node.capture for node, _ in active):
-            return value if visible else _HIDDEN
+            return Seen(value, inherited, _HIDDEN)
         kind = type(value)
-        if kind is dict:
-            return self._walk_object(value, active, visible, viewer)
-        if kind is list:
-            return self._walk_list(value, active, visible, viewer)
-        return value if visible else _HIDDEN
+        if (kind is dict or kind is list) and any(
+            node.children or node.wildcard or node.capture for node, _ in active
+        ):
+            walk = self._walk_object if kind is dict else self._walk_list
+            shown, parts = walk(value, active, visible, viewer, last)
+            if last is not None and shown is not value and _same_parts(shown, last.shown):
+                # Only what is hidden has changed.
+                shown = last.shown
+            return Seen(value, inherited, shown, parts)
+        return Seen(value, inherited, value if visible else _HIDDEN)
 
     def _walk_object(
-        self, value: dict[str, Any], active: _Active, visible: bool, viewer: Viewer
-    ) -> Any:
+        self,
+        value: dict[str, Any],
+        active: _Active,
+        visible: bool,
+        viewer: Viewer,
+        last: Seen | None,
+    ) -> tuple[Any, dict[str, Seen]]:
         """Visit only the members a rule can reach; the rest is taken or left as a whole."""
         if any(node.wildcard or node.capture for node, _ in active):
             reachable = list(value)
         else:
             reachable = [k for node, _ in active for k in node.children if k in value]
+        known = last.parts if last is not None and type(last.parts) is dict else {}
+        parts: dict[str, Seen] = {}
         seen = dict(value) if visible else {}
         changed = False
         for key in dict.fromkeys(reachable):
             member = value[key]
-            below = self._walk(member, _follow(active, key), visible, viewer)
-            if below is member and visible:
+            below = known.get(key)
+            # Asked before stepping down: most members are what they were.
+            if below is None or below.value is not member or below.inherited is not visible:
+                below = self._walk(member, _follow(active, key), visible, viewer, below)
+            parts[key] = below
+            if below.shown is member and visible:
                 continue
             changed = True
-            if below is _HIDDEN:
+            if below.shown is _HIDDEN:
                 seen.pop(key, None)
             else:
-                seen[key] = below
+                seen[key] = below.shown
         if visible:
-            return seen if changed else value
-        return seen or _HIDDEN
+            return (seen if changed else value), parts
+        return (seen or _HIDDEN), parts
 
-    def _walk_list(self, value: list[Any], active: _Active, visible: bool, viewer: Viewer) -> Any:
-        seen = []
-        changed = False
-        for index, member in enumerate(value):
-            below = self._walk(member, _follow(active, str(index)), visible, viewer)
-            changed = changed or below is not member
-            if below is not _HIDDEN:
-                seen.append(below)
+    def _walk_list(
+        self, value: list[Any], active: _Active, visible: bool, viewer: Viewer, last: Seen | None
+    ) -> tuple[Any, list[Seen]]:
+        """Visit every element but those known from `last`; what is seen of them closes up."""
+        known = last.parts if last is not None and type(last.parts) is list else []
+        if known and known[0].inherited is not visible:
+            known = []
+        differ = map(is_not, value, [part.value for part in known])
+        both = min(len(value), len(known))
+        head = next(compress(range(both), differ), both)
+        parts = known[:head]
+        # Where no rule speaks of an index, an element is seen alike wherever in the list it is.
+        movable = not any(node.children or node.capture for node, _ in active)
+        moved = {id(part.value): part for part in known[head:]} if movable else {}
+        for index in range(head, len(value)):
+            member = value[index]
+            below = moved.get(id(member))
+            if below is None:
+                before = known[index] if index < len(known) else None
+                step = _follow(active, str(index))
+                below = self._walk(member, step, visible, viewer, before)
+            parts.append(below)
+        seen = [part.shown for part in parts if part.shown is not _HIDDEN]
         if visible:
-            return seen if changed else value
-        return seen or _HIDDEN
+            whole = len(seen) == len(value) and all(map(is_, seen, value))
+            return (value if whole else seen), parts
+        return (seen or _HIDDEN), parts
+
+
+def _same_parts(new: Any, old: Any) -> bool:
+    """Return whether two containers hold the same objects in the same order."""
+    if type(new) is not type(old) or new is _HIDDEN or len(new) != len(old):
+        return False
+    if type(new) is dict:
+        return all(map(is_, new.values(), old.values())) and list(new) == list(old)
+    return all(map(is_, new, old))
 
 
 def _decide(value: Any, active: _Active, inherited: bool, viewer: Viewer) -> tuple[bool, bool]:

@@ -16,7 +16,7 @@ import msgspec
 from questlog.campaign.events import EventHeader
 from questlog.campaign.position import Position, proves, seal
 from questlog.campaign.state import CampaignState
-from questlog.campaign.visibility import Projector, Rules, Viewer, view_key
+from questlog.campaign.visibility import Projector, Rules, Seen, Viewer, view_key
 from questlog.document import diff, encode
 from questlog.sync.messages import (
     CampaignActive,
@@ -36,10 +36,43 @@ DM = Viewer("dm")
 ANY_PLAYER = Viewer("player")
 
 
-class Entry:
-    """One version of a campaign as the feed holds it: the state, its hash, and its views so far."""
+class Sights:
+    """The latest view of each name, so that the next costs what has changed since.
 
-    __slots__ = ("_distinct", "hash", "header", "projector", "state", "views", "weight")
+    A view is remembered from one turn to the next; one that is not asked for in a whole turn is
+    forgotten, so that nothing is kept for those who have gone.
+    """
+
+    __slots__ = ("_before", "_now")
+
+    def __init__(self) -> None:
+        self._now: dict[str, tuple[Projector, Seen]] = {}
+        self._before: dict[str, tuple[Projector, Seen]] = {}
+
+    def turn(self) -> None:
+        """Begin a turn: forget what was not asked for in the one that ends."""
+        self._before, self._now = self._now, {}
+
+    def view(
+        self, projector: Projector, document: dict[str, Any], viewer: Viewer, key: str
+    ) -> dict[str, Any]:
+        """Return what `projector.project` does for `viewer`, whose view is named `key`."""
+        known = self._now.get(key) or self._before.get(key)
+        # What was seen under other rules says nothing about these.
+        last = known[1] if known is not None and known[0] is projector else None
+        seen = projector.look(document, viewer, last)
+        self._now[key] = (projector, seen)
+        return seen.view
+
+
+class Entry:
+    """One version of a campaign as the feed holds it: the state, its hash, and its views so far.
+
+    Args:
+        sights: the views of versions near by; None where there are none to share parts with.
+    """
+
+    __slots__ = ("_distinct", "_sights", "hash", "header", "projector", "state", "views", "weight")
 
     def __init__(
         self,
@@ -48,6 +81,7 @@ class Entry:
         projector: Projector,
         header: EventHeader | None = None,
         weight: int = 0,
+        sights: Sights | None = None,
     ) -> None:
         self.state = state
         self.hash = chain_hash
@@ -55,6 +89,7 @@ class Entry:
         self.header = header
         self.weight = weight
         self.views: dict[str, dict[str, Any]] = {}
+        self._sights = sights
         self._distinct: frozenset[str] | None = None
 
     @property
@@ -78,7 +113,12 @@ class Entry:
         key = self.key(viewer)
         found = self.views.get(key)
         if found is None:
-            found = self.views[key] = self.projector.project(self.state.document, viewer)
+            document, projector = self.state.document, self.projector
+            if self._sights is None:
+                found = projector.project(document, viewer)
+            else:
+                found = self._sights.view(projector, document, viewer, key)
+            self.views[key] = found
         return found
 
 
@@ -94,8 +134,10 @@ class Feed:
         self._recent_weight = 0
         self._made: dict[tuple[Any, ...], Encoded] = {}
         self._made_bytes = 0
+        self._steps: dict[tuple[int, str, str], list[dict[str, Any]]] = {}
         self._projector = Projector(state.rules)
-        self.head = Entry(state, chain_hash, self._projector)
+        self._sights = Sights()
+        self.head = Entry(state, chain_hash, self._projector, sights=self._sights)
         self._recent[state.version] = self.head
 
     @property
@@ -110,9 +152,10 @@ class Feed:
     def advance(self, steps: Sequence[tuple[CampaignState, str, EventHeader, int]]) -> Entry:
         """Move the head through `steps` (state, hash, header, patch bytes); return the old head."""
         before = self.head
+        self._sights.turn()
         for state, chain_hash, header, size in steps:
             self._projector = self._projector_for(state.rules)
-            entry = Entry(state, chain_hash, self._projector, header, size)
+            entry = Entry(state, chain_hash, self._projector, header, size, self._sights)
             self._recent[entry.version] = self.head = entry
             self._recent_weight += size
         while len(self._recent) > 1 and (
@@ -197,6 +240,7 @@ class Feed:
     def _forget_made(self) -> None:
         self._made.clear()
         self._made_bytes = 0
+        self._steps.clear()
 
     def _projector_for(self, rules: Rules | None) -> Projector:
         """Return compiled rules, compiling only when they are not the ones in force."""
@@ -227,7 +271,7 @@ class Feed:
                 headers,
                 self._now(),
                 base=base.version,
-                patch=diff(base.view(viewer), self.head.view(viewer)),
+                patch=self._patch(viewer, base, self.head),
             )
         )
 
@@ -247,7 +291,7 @@ class Feed:
         self, viewer: Viewer, key: str, base: Entry, witness: Viewer, reason: Reason
     ) -> Encoded:
         """Return the delta, with as many of the latest events as a twentieth of it pays for."""
-        patch = diff(base.view(viewer), self.head.view(viewer))
+        patch = self._patch(viewer, base, self.head)
         room = int(len(encode(patch)) * EVENTS_SHARE)
         delta = self._delta(viewer, key, base, self._headers(witness, base, room))
         whole = self.head.view(viewer) is self.head.state.document
@@ -290,12 +334,19 @@ class Feed:
                 room -= len(msgspec.json.encode(entry.header))
                 if room < 0:
                     break
-            if viewer.role == "dm" or (before is not None and _differs(viewer, before, entry)):
+            if viewer.role == "dm" or (before is not None and self._patch(viewer, before, entry)):
                 headers.append(entry.header)
         headers.reverse()
         return headers
 
-
-def _differs(viewer: Viewer, before: Entry, after: Entry) -> bool:
-    old, new = before.view(viewer), after.view(viewer)
-    return old is not new and bool(diff(old, new))
+    def _patch(self, viewer: Viewer, before: Entry, after: Entry) -> list[dict[str, Any]]:
+        """Return the diff of what `viewer` saw at one version and at a later one."""
+        if after.version - before.version != 1:
+            return diff(before.view(viewer), after.view(viewer))
+        # One version's step is asked for twice, to be told of and to be sent; and again by whoever
+        # catches up over it. These are as many as there are views in memory.
+        name = (before.version, before.key(viewer), after.key(viewer))
+        patch = self._steps.get(name)
+        if patch is None:
+            patch = self._steps[name] = diff(before.view(viewer), after.view(viewer))
+        return patch
