@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
+from aiohttp import ClientConnectorCertificateError as UntrustedError
 from msgspec import Struct
 
 from questlog.campaign.errors import Invalid, rejection_of
@@ -40,10 +41,10 @@ Status = ReplicaStatus | Literal["closed"]
 StatusListener = Callable[[Status, float | None], None]
 
 MAX_MESSAGE = 64 * 1024 * 1024
-CONNECT_TIMEOUT = 10.0
-ASK_AFTER = 20.0
-GIVE_UP_AFTER = 45.0
+CONNECT_TIMEOUT, ASK_AFTER, GIVE_UP_AFTER = 10.0, 20.0, 45.0
 FIRST_COMING_BACK, FIRST_SERVER_ERROR = 4000, 500
+# No URL, or a certificate that is not trusted: neither gets better by coming back.
+UNUSABLE = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UntrustedError)
 
 
 class _Pending(Struct):
@@ -200,8 +201,8 @@ class CampaignClient:
     ) -> Committed:
         """Commit a change as DM, and wait until it is durable.
 
-        Commits are sent in the order of the calls; after a lost connection again, under the same
-        id, so that each happens once. A cancelled call leaves open whether it happened.
+        Sent in the order of the calls; after a lost connection again, under the same id, so that
+        it happens once. A cancelled call leaves open whether it happened.
 
         Args:
             patch: RFC 6902 operations; either this or `structured_data`, the whole document.
@@ -284,8 +285,8 @@ class CampaignClient:
                 return None
             sentence = f"The server refused the connection: HTTP {error.status}."
             raise ClosedError("forbidden", sentence) from error
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise ClosedError("invalid", f"Not a server's URL: {self._url}.") from error
+        except UNUSABLE as error:
+            raise ClosedError("invalid", f"No server to use: {self._url} ({error}).") from error
         except (aiohttp.ClientError, OSError):
             return None
         outgoing: asyncio.Queue[str] = asyncio.Queue()
@@ -326,9 +327,8 @@ class CampaignClient:
             try:
                 self._receive(message.data)
             except msgspec.DecodeError as error:
-                raise ClosedError(
-                    "bad_json", f"The server does not speak {SUBPROTOCOL}."
-                ) from error
+                sentence = f"The server does not speak {SUBPROTOCOL}."
+                raise ClosedError("bad_json", sentence) from error
 
     def _receive(self, frame: str) -> None:
         connecting = self.replica.status == "connecting"

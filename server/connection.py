@@ -68,7 +68,7 @@ class Socket(web.WebSocketResponse):
             code = self._say(BadJson("The frame is not UTF-8."))
         elif code == WSCloseCode.PROTOCOL_ERROR or isinstance(self.exception(), zlib.error):
             code = self._say(Invalid("The frame cannot be read."))
-        # aiohttp closes once more where a handler ends, and lets the transport go when that is done.
+        # aiohttp closes once more where a handler ends, and hangs up as soon as that is done.
         async with self._farewell:
             return await super().close(code=code, message=message, drain=drain)
 

@@ -350,7 +350,7 @@ class Hub:
             async with asyncio.timeout(self._config.slow_timeout):
                 await writer.drain()
         except TimeoutError:
-            self._log.info("too slow", remote=str(connection.socket.get_extra_info("peername")))
+            self._log.info("too slow", who=connection.label, remote=connection.address)
             await connection.close(CloseCode.TOO_SLOW, "too slow")
             return False
         except ConnectionError:

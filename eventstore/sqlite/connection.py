@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,8 @@ from eventstore.errors import (
 )
 
 T = TypeVar("T")
+
+OWNER_ONLY = 0o600
 
 
 class Connection(aiosqlite.Connection):
@@ -59,7 +62,17 @@ async def open_writer(path: Path) -> Connection:
         NotAStoreError: it is not an SQLite file.
     """
     check_place(path)
+    make_private(path)
     return await _open(partial(_writer, path))
+
+
+def make_private(path: Path) -> None:
+    """Make the file, where it is not there, for its owner alone: it will hold secrets.
+
+    What is there stays as its owner has it. SQLite gives its WAL the rights of the file.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
 
 
 async def open_reader(path: Path) -> Connection:

@@ -6,7 +6,6 @@ and reads it anew. It holds secrets, so nobody but its owner may read it.
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -17,7 +16,13 @@ from typing import TypeVar
 
 from eventstore import migrator
 from eventstore.errors import StoreReadOnlyError, UnreadableError
-from eventstore.sqlite.connection import Connection, check_place, open_writer
+from eventstore.sqlite.connection import (
+    OWNER_ONLY,
+    Connection,
+    check_place,
+    make_private,
+    open_writer,
+)
 from eventstore.sqlite.location import path_of
 from questlog.campaign.errors import Invalid
 from questlog.campaign.events import Role
@@ -26,7 +31,6 @@ from server.access.records import Member, SigningKey, member_from
 T = TypeVar("T")
 
 SUFFIX = ".access"
-OWNER_ONLY = 0o600
 KEYS = 2
 # How long a write waits for another's, in milliseconds.
 PATIENCE = 5_000
@@ -250,13 +254,12 @@ class AccessFile:
 
 
 def _keep_private(path: Path) -> None:
-    """Make the file with nothing in it for its owner alone; take others' rights to it away.
+    """Make the file for its owner alone, and take others' rights to one that is there away.
 
     Raises:
         StoreReadOnlyError: others may read it, and it is not ours to change.
     """
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, OWNER_ONLY))
+    make_private(path)
     if path.stat().st_mode & 0o077:
         try:
             path.chmod(OWNER_ONLY)

@@ -35,6 +35,11 @@ async def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
         os.umask(old)
     assert stat.S_IMODE(access.path.stat().st_mode) == 0o600
     await access.close()
+    log = await SqliteStore.open(store_url(tmp_path / "q.db"))
+    names = os.listdir(tmp_path)
+    assert {"q.db", "q.db-wal", "q.db.access", "q.db.lock"} <= set(names)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names} == {0o600}
+    await log.close()
     access.path.chmod(0o644)
     await (await opened(tmp_path / "q.db")).close()
     assert stat.S_IMODE(access.path.stat().st_mode) == 0o600
