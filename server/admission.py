@@ -6,6 +6,8 @@ without a seat at a campaign is told no more than that, be there such a campaign
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 from msgspec import Struct
 
@@ -18,6 +20,7 @@ from server.addresses import Addresses, counted_as
 from server.audit import LABEL
 from server.clock import Clock
 from server.config import Config
+from server.guards import check_host
 from server.limits import BURST_SECONDS, Buckets, Throttled
 
 BEARER = "bearer"
@@ -31,11 +34,13 @@ class Caller(Struct, frozen=True):
     Attributes:
         viewer: at the campaign in the path; None where the path names none.
         address: where they call from.
+        act: what they have been let in to do; None: whoever comes may.
     """
 
     identity: Identity | None
     viewer: Viewer | None
     address: str
+    act: Act | None
 
     @property
     def known(self) -> Identity:
@@ -54,6 +59,8 @@ class Admission:
         self.addresses = addresses
         self._open = config.open
         self._clock = clock
+        self._pages = Buckets(config.player_rate, config.player_rate * BURST_SECONDS)
+        self._strangers = Buckets(config.player_rate, config.player_rate * BURST_SECONDS)
         self._players = Buckets(config.player_rate, config.player_rate * BURST_SECONDS)
         self._dms = Buckets(config.dm_rate, config.dm_rate * BURST_SECONDS)
         self._failures = Buckets(config.failed_tokens / MINUTE, config.failed_tokens)
@@ -69,47 +76,84 @@ class Admission:
         """
         address = self.addresses.of(request)
         if act is None:
-            self._throttle(self._players, counted_as(address), "player_rate")
-            return Caller(None, None, address)
+            self._throttle(self._pages, counted_as(address), "player_rate")
+            return Caller(None, None, address, act)
         if act is Act.METRICS and self.addresses.is_local(request):
-            return Caller(None, None, address)
-        identity = await self.identify(bearer_of(request), address)
+            # A browser on this machine may have been led here under a name of somebody else's.
+            check_host(request)
+            return Caller(None, None, address, act)
+        identity = await self.identify_by(bearer_of, request)
         request[LABEL] = identity.label
         if act is Act.METRICS:
             if not (isinstance(identity, OwnIdentity) and identity.metrics):
                 raise Forbidden("Metrics are for this machine, or for a token made for them.")
-            return Caller(identity, None, address)
+            return Caller(identity, None, address, act)
         campaign_id = request.match_info.get("id")
-        # A link may be shared by many, who are then told apart by where they are.
-        key = f"{identity.key} {address}"
-        if campaign_id is None:
-            self._throttle(self._players, key, "player_rate")
-            return Caller(identity, None, address)
-        viewer = await self.authenticator.viewer(identity, campaign_id)
-        if viewer.role == "dm":
-            self._throttle(self._dms, f"{campaign_id} {key}", "dm_rate")
-        else:
-            self._throttle(self._players, key, "player_rate")
-        require(viewer.role, act)
-        return Caller(identity, viewer, address)
+        viewer = None
+        if campaign_id is not None:
+            viewer = await self.authenticator.viewer(identity, campaign_id)
+        self._throttle_caller(identity, viewer, address)
+        if viewer is not None:
+            require(viewer.role, act)
+        return Caller(identity, viewer, address, act)
 
-    async def identify(self, token: str | None, address: str) -> Identity:
-        """Return who shows this token.
+    async def confirm(self, caller: Caller, campaign_id: str | None) -> Caller:
+        """Return a caller as they stand now: a body may have been long on its way.
+
+        Raises:
+            Unauthenticated, Forbidden: their token has run out, or their seat is another.
+        """
+        if caller.identity is None or caller.act is None or campaign_id is None:
+            return caller
+        self.authenticator.check(caller.identity)
+        viewer = await self.authenticator.viewer(caller.identity, campaign_id)
+        require(viewer.role, caller.act)
+        return Caller(caller.identity, viewer, caller.address, caller.act)
+
+    async def identify_by(
+        self, read: Callable[[web.Request], str | None], request: web.Request
+    ) -> Identity:
+        """Return who shows the token that `read` finds in a request.
 
         Raises:
             Unauthenticated: there is none, or it is not valid.
             RateLimited: too many from this address were not.
         """
+        address = self.addresses.of(request)
         if self._open:
             return OPEN_DM
+        try:
+            token = read(request)
+        except Unauthenticated:
+            self.failed(address)
+            raise
         if token is None:
-            self._throttle(self._players, counted_as(address), "player_rate")
+            self._throttle(self._strangers, counted_as(address), "player_rate")
             raise Unauthenticated("This needs a token: Authorization: Bearer TOKEN.")
+        return await self.identify(token, address)
+
+    async def identify(self, token: str, address: str) -> Identity:
+        """Return who shows this token.
+
+        Raises:
+            Unauthenticated: it is not valid.
+            RateLimited: too many from this address were not.
+        """
         try:
             return await self.authenticator.identify(token)
         except Unauthenticated:
             self.failed(address)
             raise
+
+    def _throttle_caller(self, identity: Identity, viewer: Viewer | None, address: str) -> None:
+        """Count a call under who makes it; who shares a link with many, by where they are too."""
+        dm = viewer is not None and viewer.role == "dm"
+        known = dm or (viewer is not None and viewer.player_id is not None)
+        key = identity.key if known and not self._open else f"{identity.key} {counted_as(address)}"
+        if dm:
+            self._throttle(self._dms, key, "dm_rate")
+        else:
+            self._throttle(self._players, key, "player_rate")
 
     def failed(self, address: str) -> None:
         """Note a token or an invite that was not valid.

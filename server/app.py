@@ -51,7 +51,7 @@ def make_app(
     """
     log = structlog.get_logger() if log is None else log
     background = Background(log)
-    audit = Audit(log)
+    audit = Audit(log, clock.monotonic)
     addresses = Addresses(networks(config.trusted_proxy))
     guards = Guards(config, addresses)
     authenticator = Authenticator(

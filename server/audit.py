@@ -12,12 +12,20 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from questlog.campaign.errors import Rejection
+from questlog.campaign.errors import Rejection, rejections
+from questlog.campaign.ids import MAX_NAME
+from server.addresses import counted_as
+from server.limits import Buckets
 
 # Where a request keeps how logs name its caller.
 LABEL: web.RequestKey[str] = web.RequestKey("questlog.label", str)
+MAX_METHOD = 20
+# A stranger must not be able to fill a disk with lines about itself.
+LINES_A_SECOND, LINES_AT_ONCE = 5.0, 100.0
 # What a patch or a document went over is told by the document's side; the setting has its own name.
 SETTINGS_OF_LIMITS = (("max_bytes", "max_document"),)
+# Their sentences are ours alone; others name a member, a pointer or an operation as it was sent.
+TOLD = frozenset({"unauthenticated", "forbidden", "rate_limited"})
 
 
 class Audit:
@@ -25,10 +33,14 @@ class Audit:
 
     Args:
         log: a structlog logger.
+        now: returns monotonic seconds.
     """
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: Any, now: Callable[[], float]) -> None:
         self._log = log
+        self._now = now
+        self._lines = Buckets(LINES_A_SECOND, LINES_AT_ONCE)
+        self._unlogged = 0
         self._registry = CollectorRegistry()
         self._refused = Counter(
             "questlog_refused",
@@ -48,8 +60,18 @@ class Audit:
         self._refused.labels(rejection.code).inc()
         if rejection.limit is not None:
             self.limited(rejection.limit)
+        if self._lines.take(counted_as(where), self._now()):
+            self._unlogged += 1
+            return
+        unlogged, self._unlogged = self._unlogged, 0
         self._log.info(
-            "refused", who=who, remote=where, what=what, code=rejection.code, why=rejection.message
+            "refused",
+            who=who,
+            remote=where,
+            what=what,
+            code=rejection.code,
+            why=_why(rejection),
+            unlogged=unlogged,
         )
 
     def limited(self, limit: str) -> None:
@@ -64,3 +86,19 @@ class Audit:
     def metrics(self) -> bytes:
         """Return the metrics in Prometheus's text format."""
         return generate_latest(self._registry)
+
+
+def named(request: web.Request) -> str:
+    """Return how logs name a call: its method and path, without what else was sent."""
+    resource = request.match_info.route.resource
+    if resource is None:
+        return f"{request.method[:MAX_METHOD]} (no such path)"
+    campaign_id = request.match_info.get("id", "")[:MAX_NAME]
+    return f"{request.method} {resource.canonical}".replace("{id}", campaign_id)
+
+
+def _why(rejection: Rejection) -> str:
+    """Return a sentence that quotes nobody: the rejection's own, or the one its code always has."""
+    if rejection.code in TOLD:
+        return rejection.message
+    return rejections().get(rejection.code, Rejection)().message

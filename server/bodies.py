@@ -16,6 +16,7 @@ from questlog.campaign.errors import BadJson, Invalid, TooLarge, from_document
 from questlog.campaign.events import Role
 from questlog.campaign.visibility import Rules
 from questlog.document import DocumentError, decode
+from server.callers import confirm
 from server.config import Config
 
 T = TypeVar("T")
@@ -130,16 +131,26 @@ class EventAnswer(Struct, frozen=True):
 async def read_json(request: web.Request, config: Config, *, most: int | None = None) -> Any:
     """Return the request's body as a JSON value; None for an empty body.
 
+    It may have been long on its way, so whoever sends it is looked at again: they act with the seat
+    they have now, or not at all.
+
     Args:
         most: bytes, where it is less than a DM may send.
 
     Raises:
-        Rejection: `too_large`, `bad_json` or `invalid` (nested too deep).
+        Rejection: `too_large`, `bad_json` or `invalid` (nested too deep, too late), or the caller
+            may not do this any more.
     """
     try:
-        body = await request.read() if most is None else await _read_at_most(request, most)
+        async with asyncio.timeout(config.body_timeout):
+            body = await request.read() if most is None else await _read_at_most(request, most)
+    except TimeoutError as error:
+        late = Invalid(f"The body did not come within {config.body_timeout:g} seconds.")
+        late.limit = "body_timeout"
+        raise late from error
     except web.RequestPayloadError as error:
         raise BadJson("The body is not encoded as its Content-Encoding says.") from error
+    await confirm(request)
     if not body:
         return None
     try:

@@ -13,6 +13,7 @@ from questlog.sync.feed import DM, Entry
 from questlog.sync.messages import Mode
 from server.admission import Caller
 from server.registry import Seat
+from server.services import services_of
 
 NEVER = 0
 
@@ -24,6 +25,16 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("questlog.caller", Caller)
 def caller_of(request: web.Request) -> Caller:
     """Return who makes this request."""
     return request[CALLER]
+
+
+async def confirm(request: web.Request) -> None:
+    """Look again at who makes this request, and go on with what they are now.
+
+    Raises:
+        Unauthenticated, Forbidden: they may not do this any more.
+    """
+    admission = services_of(request).admission
+    request[CALLER] = await admission.confirm(caller_of(request), request.match_info.get("id"))
 
 
 def looking(request: web.Request) -> Viewer:

@@ -36,7 +36,9 @@ class Config(Struct, frozen=True, kw_only=True):
         player_rate: requests or socket messages a second from anybody who is no DM.
         dm_rate: requests or socket messages a second from a DM.
         failed_tokens: tokens and invites that are not valid, a minute from one address.
-        auth_timeout: seconds a socket has to send a token.
+        auth_timeout: seconds a socket has to send a token, and a connection its first request.
+        body_timeout: seconds a request's body may take.
+        max_address_strangers: how many sockets of one address may not have shown a token yet.
     """
 
     open: bool = False
@@ -65,6 +67,8 @@ class Config(Struct, frozen=True, kw_only=True):
     dm_rate: int = 10_000
     failed_tokens: int = 300
     auth_timeout: float = 10.0
+    body_timeout: float = 60.0
+    max_address_strangers: int = 100
 
     def document_limits(self) -> Limits:
         """Return the limits of a campaign's document."""

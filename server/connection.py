@@ -17,7 +17,7 @@ from questlog.sync.session import Session
 from server.access.identity import Identity
 from server.addresses import UNKNOWN
 from server.frames import close_frame, frames_of
-from server.limits import Bucket
+from server.limits import Bucket, Census
 
 PING = b"\x89\x00"
 CLOSE_GRACE = 2.0
@@ -32,13 +32,18 @@ class Socket(web.WebSocketResponse):
     """
 
     def __init__(
-        self, max_message: int, now: Callable[[], str], protocols: tuple[str, ...]
+        self,
+        max_message: int,
+        now: Callable[[], str],
+        protocols: tuple[str, ...],
+        *,
+        deflate: bool = True,
     ) -> None:
         # Compression is negotiated here and done in `frames`: nothing but control frames is ever
         # sent through aiohttp's writer, so the order of frames is the order of our writes.
         super().__init__(
             protocols=protocols,
-            compress=True,
+            compress=deflate,
             autoping=False,
             max_msg_size=max_message,
             timeout=CLOSE_GRACE,
@@ -105,7 +110,10 @@ class Connection:
         sent: when the last heartbeat went, on the same clock.
         identity: who the peer is; None until it has shown a token.
         address: where it comes from.
+        metered_as_dm: whether `bucket` is a DM's.
+        renewals: how many tokens it has shown since the first.
         only_dm: whether it came to the DM's socket, where nobody else is served.
+        counted: among which of its address's connections it is counted.
         bucket: how many messages it may send.
         place: what it is counted under among the connections of its member.
         table: the table followed, None where a campaign is.
@@ -119,11 +127,14 @@ class Connection:
         "audience",
         "bucket",
         "buffered",
+        "counted",
         "deflate",
         "heard",
         "identity",
+        "metered_as_dm",
         "only_dm",
         "place",
+        "renewals",
         "room",
         "sent",
         "session",
@@ -148,6 +159,9 @@ class Connection:
         self.address = address
         self.only_dm = only_dm
         self.bucket: Bucket | None = None
+        self.counted: Census | None = None
+        self.metered_as_dm = False
+        self.renewals = 0
         self.place: tuple[str, str] | None = None
         self.socket = socket
         self.transport = transport

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from aiohttp import WSMsgType, web
 from msgspec import Struct
 
-from questlog.campaign.errors import BadJson, Unauthenticated
+from questlog.campaign.errors import BadJson, TooLarge, Unauthenticated
 from questlog.campaign.visibility import Viewer
 from questlog.document import Limits
 from questlog.sync.messages import Authenticate, Malformed, read_client_message
@@ -53,6 +53,14 @@ def token_of(request: web.Request) -> str | None:
     return request.query.get("token")
 
 
+def brings_token(request: web.Request) -> bool:
+    """Return whether a handshake brings a token, be it good or not; else one may follow."""
+    try:
+        return token_of(request) is not None
+    except Unauthenticated:
+        return True
+
+
 async def first_token(socket: Socket, limits: Limits, patience: float) -> str:
     """Wait for the message that brings the token of a socket whose handshake brought none.
 
@@ -76,7 +84,9 @@ async def first_token(socket: Socket, limits: Limits, patience: float) -> str:
                 elif message.type is not WSMsgType.PONG:
                     raise GoneError
     except TimeoutError as error:
-        raise Unauthenticated(f"No token came within {patience:g} seconds.") from error
+        refusal = Unauthenticated(f"No token came within {patience:g} seconds.")
+        refusal.limit = "auth_timeout"
+        raise refusal from error
 
 
 @contextmanager
@@ -86,8 +96,7 @@ def on_allowance(transport: asyncio.Transport, excess: Callable[[], None]) -> It
     The socket behind it takes messages of any size its endpoint allows: a stranger's are cut off
     here, before they pile up.
     """
-    protocol = transport.get_protocol()
-    assert isinstance(protocol, QuietHandler), "sockets are served by the runner of make_runner"
+    protocol = _protocol(transport)
     protocol.allow(ALLOWANCE, excess)
     try:
         yield
@@ -95,15 +104,26 @@ def on_allowance(transport: asyncio.Transport, excess: Callable[[], None]) -> It
         protocol.allow(None, excess)
 
 
-def first_viewer(identity: Identity, only_dm: bool) -> Viewer:
+def meter(transport: asyncio.Transport, rate: int | None, excess: Callable[[], None]) -> None:
+    """Let a peer send `rate` bytes a second (None: any number); past that, call `excess` once.
+
+    Messages are counted one by one; this counts what is none: pongs, and frames that end nothing.
+    """
+    _protocol(transport).meter(rate, excess)
+
+
+def _protocol(transport: asyncio.Transport) -> QuietHandler:
+    protocol = transport.get_protocol()
+    assert isinstance(protocol, QuietHandler), "sockets are served by the runner of make_runner"
+    return protocol
+
+
+def first_viewer(identity: Identity) -> Viewer:
     """Return who looks before a campaign is followed, when there is nothing to see.
 
-    Whether a provider's user is a DM depends on the campaign; at an empty table the DM's socket
-    lets them ask for one to be seated, and the answer then depends on that.
+    Who a provider's user is depends on the campaign.
     """
-    if isinstance(identity, UserIdentity):
-        return Viewer("dm") if only_dm else NOBODY
-    return identity.viewer or NOBODY
+    return NOBODY if isinstance(identity, UserIdentity) else identity.viewer or NOBODY
 
 
 def size_of(data: str | bytes) -> int:
@@ -112,6 +132,11 @@ def size_of(data: str | bytes) -> int:
 
 
 def _read(frame: str, limits: Limits) -> str:
+    if len(frame) > ALLOWANCE:
+        # What was deflated is only now as long as it is.
+        refusal = TooLarge("The first message is authenticate, and is small.")
+        refusal.limit = "max_player_message"
+        raise refusal
     message = read_client_message(frame, limits)
     if isinstance(message, Authenticate):
         return message.token

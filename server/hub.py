@@ -24,9 +24,15 @@ from server.background import Background
 from server.clock import Clock, rfc3339
 from server.config import Config
 from server.connection import Connection
-from server.crowd import Crowd
-from server.doorway import GoneError, Target, first_token, first_viewer, on_allowance, size_of
-from server.limits import Bucket, bucket
+from server.crowd import Crowd, is_known
+from server.doorway import (
+    GoneError,
+    Target,
+    first_token,
+    first_viewer,
+    on_allowance,
+)
+from server.metering import Metering
 from server.registry import Registry, Seat
 from server.renewal import Renewal
 from server.requests import Requests
@@ -35,7 +41,7 @@ from server.tables import Tables
 
 TICKS_PER_HEARTBEAT = 4
 HIGH_WATER = 64 * 1024
-COUNTED = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING)
+COUNTED = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 
 class Hub:
@@ -62,6 +68,7 @@ class Hub:
         self._standing = standing
         self._admission = admission
         self._crowd = Crowd(config)
+        self._metering = Metering(config, clock)
         self._audit = audit
         self._clock = clock
         self._registry = registry
@@ -116,12 +123,13 @@ class Hub:
             token = await first_token(connection.socket, limits, self._config.auth_timeout)
             identity = await self._admission.identify(token, connection.address)
         connection.identity = identity
-        connection.session.viewer = first_viewer(identity, connection.only_dm)
+        connection.session.viewer = first_viewer(identity)
+        self._crowd.let_in(connection)
 
     async def _settle_down(self, connection: Connection, target: Target) -> None:
         """Bring a connection to the campaign or the table it came for."""
         identity = connection.known
-        connection.bucket = self._bucket(connection)
+        self._metering.fit(connection, partial(self._flooded, connection))
         if target.campaign_id is not None:
             # Asked before the campaign is looked for: a stranger learns nothing of what there is.
             await self._standing.viewer(connection, target.campaign_id)
@@ -149,7 +157,7 @@ class Hub:
         """
         if connection.room is not None:
             connection.room.leave(connection)
-        self._crowd.check_room(len(seat.room.connections))
+        self._make_room(seat, viewer)
         seat.room.enter(connection)
         connection.session.viewer = viewer
         self.perform(connection, connection.session.follow(seat.live.feed, since, reason))
@@ -164,12 +172,10 @@ class Hub:
 
     def place(self, connection: Connection) -> None:
         """Count a connection under its member; the oldest goes where that is one too many."""
-        connection.bucket = self._bucket(connection)
-        oldest = self._crowd.place(connection)
-        if oldest is not None:
+        self._metering.fit(connection, partial(self._flooded, connection))
+        for oldest in self._crowd.place(connection):
             self._audit.limited("max_member_connections")
-            closing = oldest.close(CloseCode.SUPERSEDED, "superseded")
-            self._background.spawn(closing)
+            self._background.spawn(oldest.close(CloseCode.SUPERSEDED, "superseded"))
 
     def leave(self, connection: Connection) -> None:
         """Take a connection out of the campaign it follows: its table is empty now."""
@@ -233,7 +239,7 @@ class Hub:
             message = await socket.receive()
             connection.heard = self._clock.monotonic()
             if message.type in COUNTED:
-                self._throttle(connection, message.data)
+                self._metering.check(connection, message.data)
             if message.type is WSMsgType.TEXT:
                 if self._stopping:
                     # What comes now was not accepted; the close that follows tells the peer.
@@ -265,28 +271,26 @@ class Hub:
             else:
                 self.perform(connection, [effect])
 
-    def _throttle(self, connection: Connection, data: str | bytes) -> None:
-        """Refuse what is too large or too often for the role of whoever sends it.
+    def _flooded(self, connection: Connection) -> None:
+        """Turn away a player of whose bytes nothing is read any more, be they messages or not."""
+        refusal = RateLimited("Too many bytes: come back later.")
+        refusal.limit = "player_rate"
+        self._background.spawn(self.turn_away(connection, refusal))
+
+    def _make_room(self, seat: Seat, viewer: Viewer) -> None:
+        """Make room for one more follower: somebody known comes before nobody in particular.
 
         Raises:
-            TooLarge, RateLimited: it is.
+            RateLimited: as many follow as may.
         """
-        player = connection.session.viewer.role != "dm"
-        most = self._config.max_player_message
-        if player and len(data) > most // 4 and size_of(data) > most:
-            refusal: Rejection = TooLarge(f"A message of a player has at most {most} bytes.")
-            refusal.limit = "max_player_message"
-            raise refusal
-        bucket = connection.bucket
-        if bucket is not None and bucket.take(self._clock.monotonic()):
-            refusal = RateLimited("Too many messages: come back later.")
-            refusal.limit = "player_rate" if player else "dm_rate"
-            raise refusal
-
-    def _bucket(self, connection: Connection) -> Bucket:
-        dm = connection.session.viewer.role == "dm"
-        rate = self._config.dm_rate if dm else self._config.player_rate
-        return bucket(rate, self._clock.monotonic())
+        crowd, followers = self._crowd, seat.room.connections
+        if not crowd.is_full(len(followers)):
+            return
+        nobody = next((each for each in reversed(followers) if crowd.is_nobody(each)), None)
+        if nobody is None or not is_known(viewer):
+            raise crowd.full()
+        nobody.room.leave(nobody)
+        self._background.spawn(self.turn_away(nobody, crowd.full()))
 
     def _excess(self, connection: Connection) -> Callable[[], None]:
         """Return what turns away a stranger that has sent too much."""
@@ -334,6 +338,7 @@ class Hub:
             self.perform(connection, connection.session.recalled(version, entry))
 
     def _overflowed(self, connection: Connection) -> None:
+        self._audit.limited("outbox")
         self._background.spawn(self._await_drain(connection))
 
     async def _await_drain(self, connection: Connection) -> None:
@@ -350,6 +355,7 @@ class Hub:
             async with asyncio.timeout(self._config.slow_timeout):
                 await writer.drain()
         except TimeoutError:
+            self._audit.limited("slow_timeout")
             self._log.info("too slow", who=connection.label, remote=connection.address)
             await connection.close(CloseCode.TOO_SLOW, "too slow")
             return False
@@ -364,6 +370,7 @@ class Hub:
             # A slow peer has not been asked yet: pings wait behind its backlog.
             return
         if now - connection.heard > config.silence_timeout:
+            self._audit.limited("silence_timeout")
             self._background.spawn(connection.close(CloseCode.SILENT, "silent too long"))
         elif now - connection.sent >= config.heartbeat:
             connection.sent = now

@@ -29,6 +29,9 @@ PAGE_POLICY = (
 FILES: Mapping[str, str] = MappingProxyType(
     {"/join": "join.html", "/join/join.js": "join.js", "/join/join.css": "join.css"}
 )
+TYPES: Mapping[str, str] = MappingProxyType(
+    {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -48,7 +51,8 @@ async def join(request: web.Request) -> web.Response:
         raise
     viewer = viewer_at(invite.role, invite.member)
     token = mint(
-        (await access.keys())[0],
+        # What the file has newly may not be known at the door for another moment.
+        services.admission.authenticator.signing_key,
         access.audience,
         campaign_id=invite.campaign_id,
         role=invite.role,
@@ -67,10 +71,12 @@ def pages() -> Mapping[str, Handler]:
 
 
 def _file(name: str) -> Handler:
+    """Return what serves a file: whole, as it is small, so that no Range or date can be wrong."""
     path = Path(str(resources.files("server").joinpath("static", name)))
+    body, kind = path.read_bytes(), TYPES[path.suffix]
 
     async def handler(_request: web.Request) -> web.StreamResponse:
         headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
-        return web.FileResponse(path, headers=headers)
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
 
     return handler

@@ -39,14 +39,21 @@ class Bucket:
         self._level = burst
         self._filled = now
 
-    def take(self, now: float) -> float:
-        """Take one; returns 0.0, or the seconds until there is one, having taken none."""
+    def take(self, now: float, much: float = 1.0) -> float:
+        """Take `much`; returns 0.0, or the seconds until there is that, having taken none."""
         self._level = min(self._burst, self._level + (now - self._filled) * self._rate)
         self._filled = now
-        if self._level < 1.0:
-            return (1.0 - self._level) / self._rate
-        self._level -= 1.0
+        if self._level < much:
+            return (much - self._level) / self._rate
+        self._level -= much
         return 0.0
+
+    def at_rate(self, rate: float, now: float) -> Bucket:
+        """Return a bucket of another rate that is as full as this one, share for share."""
+        self._level = min(self._burst, self._level + (now - self._filled) * self._rate)
+        other = Bucket(rate, rate * BURST_SECONDS, now)
+        other._level = other._burst * self._level / self._burst
+        return other
 
 
 def bucket(rate: int, now: float) -> Bucket:

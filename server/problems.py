@@ -21,7 +21,7 @@ from questlog.campaign.errors import (
 )
 from questlog.campaign.evolve import DamagedLogError
 from server.addresses import Addresses
-from server.audit import LABEL, Audit
+from server.audit import LABEL, Audit, named
 from server.limits import Throttled
 
 STATUSES: Mapping[str, int] = {
@@ -106,14 +106,18 @@ def problem_middleware(log: Any, audit: Audit, addresses: Addresses) -> Any:
                 rejection,
                 who=request.get(LABEL, "(nobody)"),
                 where=addresses.of(request),
-                what=f"{request.method} {request.path}",
+                what=named(request),
             )
             return problem(rejection)
         except web.HTTPException as error:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
+            refusal: Rejection = Invalid(error.reason)
             if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                audit.limited("max_body")
+                refusal = TooLarge()
+                refusal.limit = "max_body"
+            who, where = request.get(LABEL, "(nobody)"), addresses.of(request)
+            audit.refused(refusal, who=who, where=where, what=named(request))
             return from_http(error)
         except (StoreError, DamagedLogError) as error:
             log.error("store unavailable", path=request.path, code=error.code, error=str(error))

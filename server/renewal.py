@@ -10,8 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from eventstore.errors import StoreError
-from questlog.campaign.errors import Forbidden, Rejection, StoreUnavailable, Unauthenticated
+from questlog.campaign.errors import Forbidden, Rejection, Unauthenticated
 from questlog.campaign.visibility import Viewer
 from questlog.sync.session import Effect
 from server.access.identity import Identity, OpenIdentity, OwnIdentity
@@ -63,6 +62,7 @@ class Renewal:
         self._connections = connections
         self._spawn = spawn
         self._log = log
+        self._checked = 0
         self._told: str | None = None
         self._failing = False
 
@@ -72,8 +72,12 @@ class Renewal:
             await asyncio.sleep(INTERVAL)
             try:
                 self._expire()
-                if await self._authenticator.refresh():
+                await self._authenticator.refresh()
+                generation = self._authenticator.generation
+                if generation != self._checked:
                     await self._recheck()
+                    # Not before: a look that failed is taken again.
+                    self._checked = generation
                 self._tell_trouble()
                 self._failing = False
             except Exception:
@@ -83,19 +87,21 @@ class Renewal:
                     self._log.exception("access file not readable")
 
     async def renew(self, connection: Connection, token: str) -> None:
-        """Take a new token for a connection that came with another."""
+        """Take a new token for a connection that came with another; the last one sent counts."""
         if isinstance(connection.identity, OpenIdentity):
             return
+        connection.renewals += 1
+        renewal = connection.renewals
         try:
             identity = await self._admission.identify(token, connection.address)
             viewer = await self._viewer(connection, identity)
+            if renewal != connection.renewals:
+                return
             connection.identity = identity
             if viewer is not None:
                 self._assume(connection, viewer)
         except Rejection as refusal:
             await self._host.turn_away(connection, refusal)
-        except StoreError:
-            await self._host.turn_away(connection, StoreUnavailable("Try again later."))
 
     async def _viewer(self, connection: Connection, identity: Identity) -> Viewer | None:
         """Return who looks with a new token at what is followed, None where nothing is."""
@@ -149,6 +155,8 @@ class Renewal:
 
     def _assume(self, connection: Connection, viewer: Viewer) -> None:
         if viewer != connection.session.viewer:
+            # Let in once, they stay whatever they have become; the path asks when they come again.
+            connection.only_dm = False
             self._host.perform(connection, connection.session.assume(viewer))
             self._host.place(connection)
 

@@ -12,7 +12,6 @@ from typing import Any
 from aiohttp import web
 
 from questlog.campaign.authority import Act
-from questlog.campaign.errors import Invalid
 from questlog.campaign.visibility import Rules
 from questlog.sync.messages import CommitForm
 from server import campaigns, joining, probes, sockets, states
@@ -33,7 +32,6 @@ from server.bodies import (
 )
 from server.callers import CALLER
 from server.openapi import Handler, Route, describe
-from server.problems import problem
 from server.services import services_of
 
 CAMPAIGN = "/api/campaigns/{id}"
@@ -248,16 +246,6 @@ async def describe_api(_request: web.Request) -> web.Response:
     return web.json_response(describe(routes()))
 
 
-async def expect(request: web.Request) -> web.StreamResponse | None:
-    """Ask for the body of a request that waits to be asked (RFC 9110, 10.1.1); refuse all else."""
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        return problem(Invalid("The only expectation understood is 100-continue."), status=417)
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    # These bytes are no part of the response that follows.
-    request.writer.output_size = 0
-    return None
-
-
 def behind_the_door(act: Act | None, handler: Handler) -> Handler:
     """Return `handler` behind the door: who may not do `act` never reaches it."""
 
@@ -273,9 +261,9 @@ def add_to(app: web.Application) -> None:
     for route in routes():
         handler = behind_the_door(route.act, route.handler)
         if route.method == "GET":
-            app.router.add_get(route.path, handler, expect_handler=expect)
+            app.router.add_get(route.path, handler)
         else:
-            app.router.add_route(route.method, route.path, handler, expect_handler=expect)
+            app.router.add_route(route.method, route.path, handler)
     for path, page in joining.pages().items():
         app.router.add_get(path, behind_the_door(None, page))
     app.router.add_get("/ws/campaign/player", sockets.player)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from eventstore.errors import StoreError
-from questlog.campaign.errors import Rejection, StoreUnavailable
+from questlog.campaign.errors import Rejection
 from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Viewer
 from questlog.sync.feed import DM
@@ -15,7 +14,7 @@ from server.access.identity import Identity, OpenIdentity
 from server.access.provider import MAX_TOKEN
 from server.callers import mode_of
 from server.connection import Connection, Socket
-from server.doorway import NOBODY, Target, first_viewer, token_of
+from server.doorway import NOBODY, Target, brings_token, first_viewer, token_of
 from server.services import Services, services_of
 
 
@@ -37,19 +36,24 @@ async def _serve(request: web.Request, *, only_dm: bool) -> web.StreamResponse:
     refusal: Rejection | None = None
     viewer = NOBODY
     try:
-        identity = await _identify(request, services, address, only_dm=only_dm)
-        viewer = NOBODY if identity is None else first_viewer(identity, only_dm)
+        identity = await _identify(request, services, only_dm=only_dm)
+        viewer = NOBODY if identity is None else first_viewer(identity)
         target = _target(request)
         mode = mode_of(request)
     except Rejection as error:
         refusal, mode = error, "delta"
-    except StoreError:
-        refusal, mode = StoreUnavailable("Who may come in cannot be read now."), "delta"
+    known_dm = viewer.role == "dm"
     most = max(config.max_player_message, MAX_TOKEN * 2)
-    if only_dm or viewer.role == "dm":
+    if only_dm or known_dm:
         most = max(most, config.max_body)
-    socket = Socket(most, services.hub.now, (SUBPROTOCOL,))
-    writer = await socket.prepare(request)
+    # What a stranger has deflated would be inflated to a DM's size before anybody knows them.
+    deflate = known_dm or not only_dm
+    socket = Socket(most, services.hub.now, (SUBPROTOCOL,), deflate=deflate)
+    try:
+        writer = await socket.prepare(request)
+    except ValueError as error:
+        # aiohttp, of a handshake with bytes that are no text: it would quote or decode them.
+        raise web.HTTPBadRequest from error
     transport = request.transport
     if transport is None or transport.is_closing():
         return socket
@@ -69,14 +73,13 @@ async def _serve(request: web.Request, *, only_dm: bool) -> web.StreamResponse:
     return socket
 
 
-async def _identify(
-    request: web.Request, services: Services, address: str, *, only_dm: bool
-) -> Identity | None:
+async def _identify(request: web.Request, services: Services, *, only_dm: bool) -> Identity | None:
     """Return who opens this socket; None where the handshake brings no token."""
     if services.config.open:
         return OpenIdentity(DM if only_dm else _player(request))
-    token = token_of(request)
-    return None if token is None else await services.admission.identify(token, address)
+    if not brings_token(request):
+        return None
+    return await services.admission.identify_by(token_of, request)
 
 
 def _target(request: web.Request) -> Target:

@@ -52,6 +52,8 @@ def add(
     as_json: bool,
 ) -> None:
     """Give MEMBER a seat at CAMPAIGN: for a player, the id their private parts are named by."""
+    if subject == "":
+        raise click.UsageError("A --subject is what the provider calls them, and is not empty.")
     if subject is not None and issuer is None:
         raise click.UsageError("A --subject is known to a provider: --issuer names it.")
     seat = Member(

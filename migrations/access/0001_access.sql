@@ -43,6 +43,7 @@ CREATE TABLE invite (
     member      TEXT NOT NULL,
     role        TEXT NOT NULL CHECK (role IN ('dm', 'player', 'spectator')),
     max_uses    INTEGER CHECK (max_uses > 0),
+    uses        INTEGER NOT NULL DEFAULT 0,
     expires_at  INTEGER NOT NULL,
     lasts       INTEGER NOT NULL CHECK (lasts > 0),
     revoked     INTEGER NOT NULL DEFAULT 0 CHECK (revoked IN (0, 1)),
@@ -51,7 +52,8 @@ CREATE TABLE invite (
 
 CREATE INDEX invite_campaign ON invite (campaign_id);
 
--- Each use of an invite, by the id its browser gave: the same one may ask again for what got lost.
+-- Each use of an invite that has an end, by the id its browser gave: the same one may ask again for
+-- what got lost.
 CREATE TABLE joining (
     invite_id TEXT NOT NULL REFERENCES invite,
     digest    BLOB NOT NULL CHECK (length(digest) = 32),

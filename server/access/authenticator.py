@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from questlog.campaign.errors import Forbidden, Invalid, Rejection, Unauthenticated
+from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Viewer
 from server.access.file import AccessFile
 from server.access.identity import Identity, OpenIdentity, OwnIdentity, UserIdentity
@@ -44,8 +45,9 @@ class Authenticator:
         self._clock = clock
         self._provider = provider
         self._claim = claim
+        self.generation = 0
         self._keys: tuple[SigningKey, ...] = ()
-        self._version = 0
+        self._version = (0, 0)
         self._identities: OrderedDict[bytes, Identity] = OrderedDict()
         self._seats: dict[tuple[str, ...], Member | None] = {}
 
@@ -71,22 +73,28 @@ class Authenticator:
         if self._provider is not None:
             await self._provider.close()
 
-    async def refresh(self) -> bool:
-        """Read the access file anew where another process has written it; returns whether so.
+    @property
+    def signing_key(self) -> SigningKey:
+        """The key that signs, as far as it is known here: what it signs is taken here."""
+        return self._keys[0]
+
+    async def refresh(self) -> None:
+        """Read the access file anew where another process has written it.
+
+        `generation` grows then: whoever acts on changes compares it with the last one acted on.
 
         Raises:
-            StoreError: it cannot be read.
+            StoreUnavailable, StoreError: it cannot be read.
         """
         if self.access is None:
-            return False
+            return
         version = await self.access.version()
-        if version == self._version:
-            return False
-        self._keys = await self.access.keys()
-        self._identities.clear()
-        self._seats.clear()
-        self._version = version
-        return True
+        if version != self._version:
+            self._keys = await self.access.keys()
+            self._identities.clear()
+            self._seats.clear()
+            self._version = version
+            self.generation += 1
 
     async def identify(self, token: str) -> Identity:
         """Return who the holder of a token is.
@@ -131,6 +139,9 @@ class Authenticator:
 
     async def viewers(self, asked: Sequence[tuple[Identity, str]]) -> list[Viewer | Forbidden]:
         """Return the viewer of each (identity, campaign), or why there is none, in one reading."""
+        if len(self._seats) > REMEMBERED:
+            # Only here: what is read below must still be there when it is asked for.
+            self._seats.clear()
         while (unknown := self._unknown(asked)) and self.access is not None:
             version = self._version
             found = await _read_seats(self.access, unknown)
@@ -140,8 +151,6 @@ class Authenticator:
         return [self._viewer(identity, campaign_id) for identity, campaign_id in asked]
 
     def _unknown(self, asked: Sequence[tuple[Identity, str]]) -> set[tuple[str, ...]]:
-        if len(self._seats) > REMEMBERED:
-            self._seats.clear()
         keys = {_seat_key(identity, campaign_id) for identity, campaign_id in asked}
         return {key for key in keys if key is not None and key not in self._seats}
 
@@ -159,12 +168,18 @@ class Authenticator:
 
     async def _read(self, token: str) -> Identity:
         if self._provider is None or header_of(token).get("alg") == ALGORITHM:
-            audience = "" if self.access is None else self.access.audience
-            return read_own(token, self._keys, audience)
+            return await self._read_own(token)
         found = await self._provider.verify(token)
         seats = {} if self._claim is None else claimed(found.claims.get(self._claim))
         expires = found.expires + LEEWAY
         return UserIdentity(found.issuer, found.subject, expires, MappingProxyType(seats))
+
+    async def _read_own(self, token: str) -> Identity:
+        """Return the identity in a token of our own; a key not known may be a new one."""
+        key_id = header_of(token).get("kid")
+        if all(key.key_id != key_id for key in self._keys):
+            await self.refresh()
+        return read_own(token, self._keys, "" if self.access is None else self.access.audience)
 
     def _viewer(self, identity: Identity, campaign_id: str) -> Viewer | Forbidden:
         if isinstance(identity, OpenIdentity):
@@ -195,6 +210,7 @@ def claimed(value: Any) -> dict[str, Viewer]:
         role = next((role for role in ROLES if role == word), None)
         try:
             if role is not None:
+                check_name(campaign_id, "campaign id")
                 seats[campaign_id] = viewer_at(role, member_of(role, player_id or None))
         except Invalid:
             continue

@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from eventstore import migrator
-from eventstore.errors import StoreReadOnlyError, UnreadableError
+from eventstore.errors import (
+    BadStoreUrlError,
+    NoStoreError,
+    StoreReadOnlyError,
+    UnreadableError,
+)
 from eventstore.sqlite.connection import (
     OWNER_ONLY,
     Connection,
@@ -24,7 +29,7 @@ from eventstore.sqlite.connection import (
     open_writer,
 )
 from eventstore.sqlite.location import path_of
-from questlog.campaign.errors import Invalid
+from questlog.campaign.errors import Invalid, StoreUnavailable
 from questlog.campaign.events import Role
 from server.access.records import Member, SigningKey, member_from
 
@@ -33,7 +38,7 @@ T = TypeVar("T")
 SUFFIX = ".access"
 KEYS = 2
 # How long a write waits for another's, in milliseconds.
-PATIENCE = 5_000
+PATIENCE = 2_000
 _COLUMNS = "campaign_id, member, role, name, issuer, subject, valid_from, changed_at"
 
 
@@ -44,6 +49,8 @@ def access_path(store_url: str) -> Path:
         BadStoreUrlError: the URL names no store.
     """
     path = path_of(store_url)
+    if path.is_dir():
+        raise BadStoreUrlError(f"{path} is a folder, and a store is a file.")
     return path.with_name(path.name + SUFFIX)
 
 
@@ -58,6 +65,7 @@ class AccessFile:
         self.path = path
         self.audience = audience
         self._connection = connection
+        self._inode = path.stat().st_ino
 
     @classmethod
     async def open(cls, store_url: str) -> AccessFile:
@@ -67,24 +75,13 @@ class AccessFile:
             StoreError: with the code that says why it cannot be used.
         """
         path = access_path(store_url)
-        check_place(path)
-        _keep_private(path)
-        connection = await open_writer(path)
-        try:
-            audience = await connection.run(_prepare)
-        except sqlite3.Error as error:
-            await connection.close()
-            raise UnreadableError(f"The access file cannot be used: {error}.") from error
-        except BaseException:
-            await connection.close()
-            raise
-        return cls(path, connection, audience)
+        return cls(path, *await _open(path))
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return `work(connection)`, done as one transaction.
 
         Raises:
-            StoreError: the file cannot be read or written now.
+            StoreUnavailable: the file cannot be read or written now.
         """
 
         def transact(connection: sqlite3.Connection) -> T:
@@ -103,13 +100,24 @@ class AccessFile:
         """Return `work(connection)`, which only reads.
 
         Raises:
-            StoreError: the file cannot be read now.
+            StoreUnavailable: the file cannot be read now.
         """
         return await self._guard(work)
 
-    async def version(self) -> int:
-        """Return a number that changes when another process has written the file."""
-        return await self.read(lambda c: int(c.execute("PRAGMA data_version").fetchone()[0]))
+    async def version(self) -> tuple[int, int]:
+        """Return what changes when another process has written the file, or put another there.
+
+        Raises:
+            StoreUnavailable, StoreError: the file cannot be read now, or is gone.
+        """
+        if self._inode != _inode_of(self.path):
+            # A backup was put in its place: what is held open is a file nobody else sees.
+            connection, self.audience = await _open(self.path)
+            old, self._connection = self._connection, connection
+            self._inode = _inode_of(self.path)
+            await old.close()
+        counted = await self.read(lambda c: int(c.execute("PRAGMA data_version").fetchone()[0]))
+        return self._inode, counted
 
     async def keys(self) -> tuple[SigningKey, ...]:
         """Return the keys whose tokens count, the one that signs first."""
@@ -247,10 +255,31 @@ class AccessFile:
     async def _guard(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await self._connection.run(work)
-        except sqlite3.OperationalError as error:
-            raise StoreReadOnlyError(f"The access file cannot be used now: {error}.") from error
         except sqlite3.DatabaseError as error:
-            raise UnreadableError(f"The access file is damaged: {error}.") from error
+            sentence = "Who may come in cannot be read now: the access file is busy or damaged."
+            raise StoreUnavailable(sentence) from error
+
+
+async def _open(path: Path) -> tuple[Connection, str]:
+    """Return a connection to the access file, made where it is not there, and its audience."""
+    check_place(path)
+    _keep_private(path)
+    connection = await open_writer(path)
+    try:
+        return connection, await connection.run(_prepare)
+    except sqlite3.Error as error:
+        await connection.close()
+        raise UnreadableError(f"The access file cannot be used: {error}.") from error
+    except BaseException:
+        await connection.close()
+        raise
+
+
+def _inode_of(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError as error:
+        raise NoStoreError("The access file is gone: nobody new is let in.") from error
 
 
 def _keep_private(path: Path) -> None:
@@ -259,13 +288,15 @@ def _keep_private(path: Path) -> None:
     Raises:
         StoreReadOnlyError: others may read it, and it is not ours to change.
     """
-    make_private(path)
-    if path.stat().st_mode & 0o077:
-        try:
+    try:
+        make_private(path)
+        if not path.is_file():
+            raise StoreReadOnlyError(f"{path.name} is there, and is no file.")
+        if path.stat().st_mode & 0o077:
             path.chmod(OWNER_ONLY)
-        except OSError as error:
-            sentence = f"{path.name} holds keys and may be read by others; it must not."
-            raise StoreReadOnlyError(sentence) from error
+    except OSError as error:
+        sentence = f"{path.name} holds keys, and must be its owner's alone: {error.strerror}."
+        raise StoreReadOnlyError(sentence) from error
 
 
 def _prepare(connection: sqlite3.Connection) -> str:

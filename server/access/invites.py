@@ -20,7 +20,7 @@ from server.clock import rfc3339
 SECRET_BYTES = 24
 _SELECT = (
     "SELECT invite_id, campaign_id, member, role, max_uses, expires_at, lasts, revoked, created_at,"
-    " (SELECT count(*) FROM joining WHERE joining.invite_id = invite.invite_id) FROM invite"
+    " uses FROM invite"
 )
 
 
@@ -55,7 +55,7 @@ async def make_invite(
         rfc3339(now_ms),
     )
     await access.run(
-        lambda c: c.execute("INSERT INTO invite VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)", row)
+        lambda c: c.execute("INSERT INTO invite VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?)", row)
     )
     return invite_id, secret
 
@@ -104,7 +104,12 @@ async def redeem(access: AccessFile, secret: str, join_id: str, now_ms: int) -> 
         if not again:
             if not invite.open_at(now_ms):
                 raise Unauthenticated("This invite has been used: ask the DM for another.")
-            connection.execute("INSERT INTO joining VALUES (?, ?, ?)", (*joining, rfc3339(now_ms)))
+            if invite.max_uses is not None:
+                row = (*joining, rfc3339(now_ms))
+                connection.execute("INSERT INTO joining VALUES (?, ?, ?)", row)
+            connection.execute(
+                "UPDATE invite SET uses = uses + 1 WHERE invite_id = ?", (invite.invite_id,)
+            )
         return invite
 
     return await access.run(use)

@@ -17,7 +17,7 @@ from questlog.campaign.events import Role
 from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Viewer
 from server.access.identity import OwnIdentity
-from server.access.provider import MAX_TOKEN
+from server.access.provider import COMPACT, MAX_TOKEN
 from server.access.records import ROLES, SigningKey, member_of, viewer_at
 
 ISSUER = "questlog"
@@ -92,7 +92,7 @@ def header_of(token: str) -> dict[str, Any]:
     Raises:
         Unauthenticated: it is too long, or no token at all.
     """
-    if len(token) > MAX_TOKEN or not token.isascii():
+    if len(token) > MAX_TOKEN or COMPACT.fullmatch(token) is None:
         raise Unauthenticated("This is no token.")
     try:
         return dict(jwt.get_unverified_header(token))

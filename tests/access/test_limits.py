@@ -18,7 +18,7 @@ from server.limits import Bucket, Buckets, Census
 from tests.support.access import Guarded, guarded
 from tests.support.follower import Follower
 from tests.support.logs import Lines, lines_logger
-from tests.support.peer import Caller, Peer, put
+from tests.support.peer import Caller, put, refused
 
 
 async def limited(call: Caller) -> dict[str, float]:
@@ -29,12 +29,6 @@ async def limited(call: Caller) -> dict[str, float]:
     start = 'questlog_limited_total{limit="'
     found = [line.removeprefix(start) for line in lines if line.startswith(start)]
     return {line.partition('"')[0]: float(line.rpartition(" ")[2]) for line in found}
-
-
-async def refused(peer: Peer, code: str, close: int) -> None:
-    """Expect an error and a close."""
-    assert (await peer.until("error"))["code"] == code
-    assert await peer.closed() == close
 
 
 async def with_campaign(served: Guarded, document: Any = None) -> None:
@@ -180,36 +174,6 @@ async def test_a_campaign_and_an_address_have_only_so_many_connections(tmp_path:
                 await two.socket.close()
                 async with call.socket(campaign_id="c") as again:
                     assert (await again.next())["type"] == "campaign_active"
-
-
-async def test_a_table_that_is_full_turns_away_who_comes_and_who_waited(tmp_path: Path) -> None:
-    async with (
-        guarded(tmp_path, config=Config(max_campaign_connections=1)) as served,
-        served.calling("spectator") as call,
-        call.socket(table="main") as one,
-        call.socket(table="main") as two,
-        served.calling("dm") as dm,
-    ):
-        for peer in (one, two):
-            await peer.say(type="heartbeat", version=0)
-            await peer.next()
-        await dm.create("c", {"hp": 7})
-        await dm("POST", "/api/campaigns/c/activate", json={})
-        assert (await one.next())["type"] == "campaign_loaded"
-        await refused(two, "rate_limited", 4029)
-        async with call.socket(table="main") as late:
-            await refused(late, "rate_limited", 4029)
-
-
-async def test_strangers_count_among_the_connections_of_their_address(tmp_path: Path) -> None:
-    async with (
-        guarded(tmp_path, config=Config(max_address_connections=2)) as served,
-        served.calling() as call,
-        call.socket(),
-        call.socket(),
-        call.socket() as third,
-    ):
-        await refused(third, "rate_limited", 4029)
 
 
 async def test_only_so_many_campaigns_are_in_memory(tmp_path: Path) -> None:

@@ -90,6 +90,20 @@ class Caller:
             yield Peer(socket)
 
 
+def wire(peer: Peer) -> asyncio.Transport:
+    """Return a socket's transport, for frames no client of good manners would send."""
+    connection = peer.socket._response.connection
+    assert connection is not None
+    assert connection.transport is not None
+    return connection.transport
+
+
+async def refused(peer: Peer, code: str, close: int) -> None:
+    """Expect an error and a close."""
+    assert (await peer.until("error"))["code"] == code
+    assert await peer.closed() == close
+
+
 @asynccontextmanager
 async def calling(url: str) -> AsyncIterator[Caller]:
     """Give a caller of the server at `url`."""

@@ -37,7 +37,10 @@ class Doors:
         )
 
     async def link(self, campaign_id: str, who: str) -> str:
-        """Return a link that seats a player, or the DM, in a browser; it may be clicked again."""
+        """Return a link that seats a player, or the DM, in a browser.
+
+        A player's may be clicked again; the DM's is for one browser, as every DM's is.
+        """
         role: Role = "dm" if who == "dm" else "player"
         now = now_ms()
         _, secret = await make_invite(
@@ -45,7 +48,7 @@ class Doors:
             campaign_id,
             who,
             role,
-            max_uses=None,
+            max_uses=1 if role == "dm" else None,
             expires_at=now + MONTH * 1000,
             lasts=MONTH,
             now_ms=now,
