@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -36,7 +37,7 @@ class Addresses:
     def of(self, request: web.BaseRequest) -> str:
         """Return the client's address: the last in the chain that is no proxy of ours."""
         peer = request.remote or UNKNOWN
-        if not self._is_trusted(peer):
+        if not self._trusted or not self._is_trusted(peer):
             return peer
         chain = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
         for hop in reversed([part.strip() for part in chain if part.strip()]):
@@ -49,7 +50,7 @@ class Addresses:
 
     def scheme(self, request: web.BaseRequest) -> str:
         """Return `https` or `http`, as the client sees it."""
-        if self._is_trusted(request.remote or UNKNOWN):
+        if self._trusted and self._is_trusted(request.remote or UNKNOWN):
             said = request.headers.get("X-Forwarded-Proto", "").lower()
             if said in ("http", "https"):
                 return said
@@ -68,6 +69,7 @@ class Addresses:
         )
 
 
+@lru_cache(maxsize=4096)
 def counted_as(text: str) -> str:
     """Return what an address is counted under: itself, or the network it may change within."""
     found = _address(text)
