@@ -1,0 +1,1 @@
+"""Fuzzing: mutated frames and requests against a running server, and a judge of its answers."""
