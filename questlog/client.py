@@ -293,9 +293,8 @@ class CampaignClient:
         sender = asyncio.create_task(_send_all(socket, outgoing), name="campaign-client-sender")
         self._outgoing = outgoing
         try:
-            if self._query["campaign_id"] is None:
-                # An empty table says nothing; asked where it stands, it says that it is empty.
-                outgoing.put_nowait(self.replica.heartbeat().text)
+            # Asked where it stands, a table says whether it is empty, and a campaign its digest.
+            outgoing.put_nowait(self.replica.heartbeat(digest=True).text)
             await self._take(socket)
         except ClosedError:
             raise
@@ -319,7 +318,7 @@ class CampaignClient:
                 if asked or self._outgoing is None:
                     return
                 asked = True
-                self._outgoing.put_nowait(self.replica.heartbeat().text)
+                self._outgoing.put_nowait(self.replica.heartbeat(digest=True).text)
                 continue
             if message.type is not aiohttp.WSMsgType.TEXT:
                 return

@@ -48,6 +48,11 @@ class Audit:
             ["code"],
             registry=self._registry,
         )
+        self._divergences = Counter(
+            "questlog_divergences",
+            "Replicas that held something else than the view they should, and were healed.",
+            registry=self._registry,
+        )
         self._limited = Counter(
             "questlog_limited",
             "Times a limit was met, by the setting that holds it.",
@@ -72,6 +77,13 @@ class Audit:
             code=rejection.code,
             why=_why(rejection),
             unlogged=unlogged,
+        )
+
+    def diverged(self, who: str, where: str, version: int, ours: str, theirs: str) -> None:
+        """Record that a replica held something else than its view; both digests tell which."""
+        self._divergences.inc()
+        self._log.warning(
+            "divergence", who=who, remote=where, version=version, ours=ours, theirs=theirs
         )
 
     def limited(self, limit: str) -> None:

@@ -16,7 +16,17 @@ from questlog.campaign.evolve import DamagedLogError
 from questlog.campaign.visibility import Viewer
 from questlog.sync.closing import CloseCode
 from questlog.sync.messages import Reason
-from questlog.sync.session import Close, Effect, Execute, Phase, Recall, Refuse, Renew, Send
+from questlog.sync.session import (
+    Close,
+    Diverged,
+    Effect,
+    Execute,
+    Phase,
+    Recall,
+    Refuse,
+    Renew,
+    Send,
+)
 from server.access.identity import OwnIdentity
 from server.admission import Admission
 from server.audit import Audit
@@ -196,6 +206,10 @@ class Hub:
                 case Refuse(id=identifier, rejection=rejection):
                     self._record(connection, rejection)
                     self._requests.refuse(connection, identifier, rejection)
+                case Diverged(version=version, ours=ours, theirs=theirs):
+                    self._audit.diverged(
+                        connection.label, connection.address, version, ours, theirs
+                    )
                 case Renew(token=token):
                     self._background.spawn(self.renewal.renew(connection, token))
                 case Close(code=code, rejection=rejection):

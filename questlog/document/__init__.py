@@ -6,12 +6,14 @@ apply     a patch makes a new value  RFC 6902
 sized     the same, within limits
 merge     a merge patch does         RFC 7396
 equality  when two values are one
+canonical one text for one value   RFC 8785  (a digest that JavaScript can compute too)
 diff      the patch between two      (lists: how lists are aligned)
 """
 
 from __future__ import annotations
 
 from questlog.document.apply import apply
+from questlog.document.canonical import digest
 from questlog.document.codec import canonical, check, decode, depth, encode
 from questlog.document.diff import diff
 from questlog.document.equality import equal
@@ -45,6 +47,7 @@ __all__ = [
     "decode",
     "depth",
     "diff",
+    "digest",
     "encode",
     "equal",
     "escape",

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from questlog.campaign.events import EventHeader
 from questlog.campaign.position import Position, proves, seal
 from questlog.campaign.state import CampaignState
 from questlog.campaign.visibility import Projector, Rules, Seen, Viewer, view_key
-from questlog.document import diff, encode
+from questlog.document import diff, digest, encode
 from questlog.sync.messages import (
     CampaignActive,
     CampaignLoaded,
@@ -72,7 +73,17 @@ class Entry:
         sights: the views of versions near by; None where there are none to share parts with.
     """
 
-    __slots__ = ("_distinct", "_sights", "hash", "header", "projector", "state", "views", "weight")
+    __slots__ = (
+        "_digests",
+        "_distinct",
+        "_sights",
+        "hash",
+        "header",
+        "projector",
+        "state",
+        "views",
+        "weight",
+    )
 
     def __init__(
         self,
@@ -89,6 +100,7 @@ class Entry:
         self.header = header
         self.weight = weight
         self.views: dict[str, dict[str, Any]] = {}
+        self._digests: dict[str, str] = {}
         self._sights = sights
         self._distinct: frozenset[str] | None = None
 
@@ -119,6 +131,14 @@ class Entry:
             else:
                 found = self._sights.view(projector, document, viewer, key)
             self.views[key] = found
+        return found
+
+    def digest(self, viewer: Viewer) -> str:
+        """Return the digest of what `viewer` sees at this version, made once for all who do."""
+        key = self.key(viewer)
+        found = self._digests.get(key)
+        if found is None:
+            found = self._digests[key] = digest(self.view(viewer))
         return found
 
 
@@ -218,11 +238,10 @@ class Feed:
         """Return whether any player's view parted from the others' or joined them since `base`."""
         return any(entry.distinct != base.distinct for entry in self._since(base))
 
-    def heartbeat(self, viewer: Viewer) -> Encoded:
-        """Return where the head stands, for this viewer."""
-        return Encoded(
-            ServerHeartbeat(self.campaign_id, self.head.version, self.position(viewer), self._now())
-        )
+    def heartbeat(self, viewer: Viewer, *, with_digest: bool = False) -> Encoded:
+        """Return where the head stands, for this viewer; the view's digest where it is wanted."""
+        name = ("heartbeat", self.head.key(viewer), with_digest)
+        return self._once(name, lambda: self._heartbeat(viewer, with_digest))
 
     def _once(self, name: tuple[Any, ...], make: Callable[[], Encoded]) -> Encoded:
         # A message says when it was made: while the head rests it is made again each second.
@@ -248,6 +267,17 @@ class Feed:
         if rules == (None if given.by_default else given.rules):
             return given
         return Projector(rules)
+
+    def _heartbeat(self, viewer: Viewer, with_digest: bool) -> Encoded:
+        return Encoded(
+            ServerHeartbeat(
+                self.campaign_id,
+                self.head.version,
+                self.position(viewer),
+                self._now(),
+                self.head.digest(viewer) if with_digest else UNSET,
+            )
+        )
 
     def _snapshot(self, viewer: Viewer, key: str, reason: Reason) -> Encoded:
         kind = CampaignLoaded if reason == "activated" else CampaignActive

@@ -62,12 +62,16 @@ class CampaignDeactivated(Struct, frozen=True, tag="campaign_deactivated", tag_f
 
 
 class ServerHeartbeat(Struct, frozen=True, tag="heartbeat", tag_field="type"):
-    """Where the followed campaign stands, so that a lost last message is noticed."""
+    """Where the followed campaign stands, so that a lost last message is noticed.
+
+    `digest`, for a peer that asks, is that of its view: SHA-256 of the canonical JSON (RFC 8785).
+    """
 
     campaign_id: str | None
     version: int
     position: str | None
     timestamp: str
+    digest: str | UnsetType = UNSET
 
 
 class Committed(Struct, frozen=True, tag="committed", tag_field="type"):
@@ -121,15 +125,23 @@ class Authenticate(_Client, frozen=True, tag="authenticate"):
 
 
 class Resync(_Client, frozen=True, tag="resync"):
-    """Ask for what is missing since `position`; without one, for a snapshot."""
+    """Ask for what is missing since `position`; without one, for a snapshot.
+
+    `digest` is given by a replica whose view turned out not to be the server's.
+    """
 
     position: str | None = None
+    digest: str | UnsetType = UNSET
 
 
 class ClientHeartbeat(_Client, frozen=True, tag="heartbeat"):
-    """Say that this client lives and which version it holds; the server answers with its own."""
+    """Say that this client lives and which version it holds; the server answers with its own.
+
+    `digest` asks for the view's digest, in the answer and in those at rest, until one does not.
+    """
 
     version: int = 0
+    digest: bool | UnsetType = UNSET
 
 
 class CommitForm(Struct, frozen=True, forbid_unknown_fields=True):

