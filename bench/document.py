@@ -1,5 +1,7 @@
 """Documents: `diff` and `apply` against jsonpatch, on recorded campaigns.
 
+And `canonical`, which has no counterpart there, against `json.dumps` with sorted keys.
+
 Every tenth pair of consecutive steps, since `make_patch` takes a tenth of a second on the larger
 ones. Each pair is decoded for itself. Ours goes first and so meets the caches cold. Times are the
 medians of three rounds over all pairs.
@@ -8,6 +10,7 @@ medians of three rounds over all pairs.
 from __future__ import annotations
 
 import gzip
+import json
 import lzma
 import statistics
 import time
@@ -19,6 +22,7 @@ import jsonpatch
 from msgspec import Struct
 
 from questlog.document import Limits, apply, decode, diff, encode, equal
+from questlog.document.canonical import canonical
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
 EVERY = 10
@@ -32,6 +36,8 @@ COLUMNS = (
     "make_patch, sharing structure",
     "apply, over 100 kB",
     "jsonpatch apply, over 100 kB",
+    "canonical",
+    "json.dumps, sorted keys",
 )
 
 
@@ -86,6 +92,8 @@ def measure_pair(pair: Pair, took: dict[str, float]) -> tuple[int, int]:
     if len(pair.old) > LARGE:
         seconds[COLUMNS[4]] = applying
         seconds[COLUMNS[5]], _ = clock(jsonpatch.apply_patch, old, ours)
+    seconds[COLUMNS[6]], _ = clock(canonical, new)
+    seconds[COLUMNS[7]], _ = clock(lambda: json.dumps(new, sort_keys=True))
     if not equal(shared, new) or not equal(apply(old, again), new):
         raise AssertionError("a patch does not lead to the next step")
     for column, value in seconds.items():
@@ -125,8 +133,11 @@ def main() -> None:
         print("documents: skipped, no recordings in ../shared/data")
         return
     print(f"documents: every {EVERY}th step, medians of {ROUNDS} rounds, questlog / jsonpatch")
-    print("| recording | pairs | diff afresh | diff sharing | apply over 100 kB | patch bytes |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| recording | pairs | diff afresh | diff sharing | apply over 100 kB "
+        "| canonical / json.dumps | patch bytes |"
+    )
+    print("|---|---|---|---|---|---|---|")
     results = []
     for path in paths:
         results.append(measure(path))

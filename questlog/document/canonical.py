@@ -27,8 +27,9 @@ _AS_THEY_ARE = frozenset((str, bool, NoneType))
 _MIN_EXACT, _MAX_EXACT = -(2**53), 2**53
 # From here on fractions are written alike by all; what is no integer is under 2**52.
 _MIN_ORDINARY = 1e-3
-# ECMAScript writes numbers out as far as this many places before the point, and after it.
-_MAX_PLACES, _MIN_PLACES = 21, -6
+# ECMAScript writes out 0.DIGITS times ten to a power over the one and up to the other; what is
+# smaller or larger has an exponent.
+_MIN_PLACES, _MAX_PLACES = -6, 21
 
 
 def canonical(value: JsonValue) -> bytes:
@@ -130,10 +131,11 @@ def _double(value: float) -> JsonValue:
 
 
 def _text(value: float) -> str:
-    """Return a finite double other than 0 as Number.prototype.toString does (ECMA-262, 6.1.6.1.20).
+    """Return a double as Number.prototype.toString does (ECMA-262, 6.1.6.1.20).
 
-    The digits are the fewest that lead back to the double, and of those the nearest to it: Python's
-    `repr` finds the same. Only where the point and the exponent go is another matter.
+    It is an integer beyond 2**53 or a fraction under a thousandth. The digits are the fewest that
+    lead back to the double, and of those the nearest to it: Python's `repr` finds the same. Only
+    where the point and the exponent go is another matter.
     """
     sign = "-" if value < 0 else ""
     mantissa, _, exponent = repr(abs(value)).partition("e")
@@ -142,10 +144,9 @@ def _text(value: float) -> str:
     # The value is 0.DIGITS times ten to this power.
     places = len(significant) - len(fraction) + int(exponent or 0)
     digits = significant.rstrip("0")
-    if len(digits) <= places <= _MAX_PLACES:
-        return sign + digits.ljust(places, "0")
     if 0 < places <= _MAX_PLACES:
-        return f"{sign}{digits[:places]}.{digits[places:]}"
+        # Of an integer so large all digits stand before the point.
+        return sign + digits.ljust(places, "0")
     if _MIN_PLACES < places <= 0:
         return f"{sign}0.{'0' * -places}{digits}"
     point = "." if len(digits) > 1 else ""

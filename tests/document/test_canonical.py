@@ -49,7 +49,10 @@ for await (const line of createInterface({ input: process.stdin }))
 # Code points in the order of RFC 8785: by UTF-16 all pairs stand before U+E000.
 RISING = ("\u0000", "\n", "1", "a", "\u007f", "\u0080", "é", "\u2028", "龍", "\ud7ff")
 RISING_LATE = ("\U00010000", "😀", "\U0010ffff", "\ue000", "\ufb33", "\uffff")
-KEYS = (*documents.KEYS, *RISING, *RISING_LATE, "😀a", "a😀", "a\ue000", "\ue000😀")
+# No backslash: after a key that begins with one, V8 13 and 14 take others that are escaped for it
+# (nodejs/node, issue 63785).
+PLAIN_KEYS = tuple(key for key in documents.KEYS if "\\" not in key)
+KEYS = (*PLAIN_KEYS, *RISING, *RISING_LATE, "😀a", "a😀", "a\ue000", "\ue000😀")
 LARGEST = 2**1024 - 2**971
 INTEGERS = (2**53 - 1, 2**53, 2**53 + 1, 2**63, 2**64 - 1, 10**21 - 1, 10**21, LARGEST)
 
@@ -253,6 +256,7 @@ def test_control_characters_are_escaped_as_in_section_3_2_2_2(number: int) -> No
 def test_no_other_characters_are_escaped_but_two() -> None:
     raw = "/\u007f\u0080\u2028\u2029\ud7ff\ue000\ufeff\uffff😀'<&"
     assert canonical([raw, '"\\']).decode() == f'["{raw}","\\"\\\\"]'
+    assert canonical({"\\": 1, '"': 2, "\n": 3}) == b'{"\\n":3,"\\"":2,"\\\\":1}'
 
 
 # What we say.
