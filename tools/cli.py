@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "show": ("tools.reading:show", "Print one event whole."),
         "state": ("tools.reading:state", "Print a campaign's document, at any version."),
         "diff": ("tools.reading:diff", "Print what changed between two versions."),
+        "canary": ("tools.canary.command:canary", "Prove that nobody is sent what is hidden."),
         "verify": ("tools.maintenance:verify", "Prove that nothing in a store is damaged."),
         "migrate": ("tools.maintenance:migrate", "Take a store's schema up to this release's."),
     }
