@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from eventstore.port import EventStore
+from questlog.campaign.errors import Rejection
 from server import routes
 from server.access.authenticator import Authenticator
 from server.access.file import AccessFile
@@ -91,9 +92,14 @@ def make_app(
 
 def make_runner(app: web.Application) -> web.AppRunner:
     """Return the runner that serves `app` on sites of the caller's choice."""
-    config = app[SERVICES].config
+    config, audit = app[SERVICES].config, app[SERVICES].audit
+
+    def refused(refusal: Rejection, address: str) -> None:
+        audit.refused(refusal, who="(nobody)", where=address, what="(an unreadable request)")
+
     return QuietRunner(
         app,
+        refused=refused,
         handle_signals=False,
         access_log=None,
         # A request whose body never comes must not hold up the end for longer.

@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-from questlog.campaign.errors import Invalid, TooLarge
+from questlog.campaign.errors import Invalid, Rejection, TooLarge
+from server.addresses import UNKNOWN
 from server.connection import LINGER
 from server.guards import dress
 from server.limits import Bucket, bucket
@@ -32,16 +34,27 @@ SENTENCES: Mapping[int, str] = MappingProxyType(
 FIRST_REQUEST = 10.0
 EXPECTATION = "100-continue"
 
+Refused = Callable[[Rejection, str], None]
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class QuietHandler(RequestHandler):
     """A request handler that says of an unreadable request only that it was one."""
 
-    __slots__ = ("_allowance", "_bytes", "_deaf", "_excess", "_gone", "_patience", "_unreadable")
+    __slots__ = (
+        "_allowance",
+        "_bytes",
+        "_deaf",
+        "_excess",
+        "_gone",
+        "_patience",
+        "_unreadable",
+        "refused",
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, refused: Refused, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.refused = refused
         self._gone = asyncio.Event()
         self._unreadable = False
         self._allowance: int | None = None
@@ -125,13 +138,18 @@ class QuietHandler(RequestHandler):
     ) -> web.StreamResponse:
         """Answer with a problem document and log the kind of the error, never its text."""
         del message
-        self.logger.warning(
-            "request failed: %s from %s", type(exc).__name__ if exc else status, request.remote
-        )
+        if status not in SENTENCES:
+            self.logger.warning(
+                "request failed: %s from %s", type(exc).__name__ if exc else status, request.remote
+            )
         if request.writer.output_size > 0:
             raise ConnectionError("The response has begun; it can only be broken off.")
         sentence = SENTENCES.get(status, "The server failed.")
         refusal = TooLarge(sentence) if status == 413 else Invalid(sentence)
+        if isinstance(exc, LineTooLong):
+            refusal.limit = "max_header"
+        if status in SENTENCES:
+            self.refused(refusal, request.remote or UNKNOWN)
         self._unreadable = True
         response = problem(refusal, status)
         dress(response.headers, secure=request.secure)
@@ -161,13 +179,25 @@ def expecting(handle: Handle) -> Handle:
 class QuietServer(web.Server):
     """Makes a QuietHandler for each connection."""
 
+    def __init__(self, *args: Any, refused: Refused, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._refused = refused
+
     def __call__(self) -> RequestHandler:
         """Return the handler of a new connection."""
-        return QuietHandler(self, loop=self._loop, **self._kwargs)
+        return QuietHandler(self, loop=self._loop, refused=self._refused, **self._kwargs)
 
 
 class QuietRunner(web.AppRunner):
-    """An application runner whose server is a QuietServer."""
+    """An application runner whose server is a QuietServer.
+
+    Args:
+        refused: told of each request nobody could read, and the address it came from.
+    """
+
+    def __init__(self, *args: Any, refused: Refused, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._refused = refused
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -177,5 +207,6 @@ class QuietRunner(web.AppRunner):
             request_factory=server.request_factory,
             handler_cancellation=server.handler_cancellation,
             loop=server._loop,
+            refused=self._refused,
             **kwargs,
         )

@@ -217,6 +217,17 @@ async def test_limits_of_documents_are_counted_by_their_settings(
             assert await limited(dm) == {next(iter(setting)): 1}
 
 
+async def test_a_header_over_its_limit_is_counted_and_told_to_the_audit(tmp_path: Path) -> None:
+    lines = Lines()
+    async with guarded(tmp_path, log=lines_logger(lines)) as served, served.calling() as call:
+        long = {"X-Long": "CANARY" * 4_000}
+        assert (await call("GET", "/healthz", headers=long))[0] == 400
+        assert await limited(call) == {"max_header": 1}
+        (line,) = lines.events("refused")
+        assert (line["what"], line["code"]) == ("(an unreadable request)", "invalid")
+        assert "CANARY" not in lines.text()
+
+
 async def test_the_audit_says_who_and_why_and_nothing_that_was_sent(tmp_path: Path) -> None:
     lines = Lines()
     async with guarded(tmp_path, log=lines_logger(lines)) as served:
