@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from msgspec import Struct
 
 from eventstore.port import EventStore
 from questlog.campaign.errors import Rejection
@@ -16,6 +17,7 @@ from server.access.file import AccessFile
 from server.access.provider import Provider
 from server.addresses import Addresses, networks
 from server.admission import Admission
+from server.attendant import Attendant
 from server.audit import Audit
 from server.background import Background
 from server.clock import Clock
@@ -30,6 +32,19 @@ from server.standing import Standing
 from server.tables import Tables
 
 SHUTDOWN_TIMEOUT = 5.0
+
+
+class Frame(Struct, frozen=True):
+    """What of a server there is before its files are open."""
+
+    config: Config
+    clock: Clock
+    audit: Audit
+    addresses: Addresses
+    log: Any
+
+
+FRAME: web.AppKey[Frame] = web.AppKey("questlog.frame", Frame)
 
 
 def make_app(
@@ -50,15 +65,42 @@ def make_app(
     Raises:
         ValueError: a proxy's network is none.
     """
+    app = make_frame(config, clock, log)
+    furnish(app, store, access)
+    return app
+
+
+def make_frame(config: Config, clock: Clock, log: Any = None) -> web.Application:
+    """Return the application without what needs its files: `furnish` adds that, before it starts.
+
+    Raises:
+        ValueError: a proxy's network is none.
+    """
     log = structlog.get_logger() if log is None else log
-    background = Background(log)
     audit = Audit(log, clock.monotonic)
     addresses = Addresses(networks(config.trusted_proxy))
     guards = Guards(config, addresses)
+    app = web.Application(
+        middlewares=[problem_middleware(log, audit, addresses), guards.middleware],
+        client_max_size=config.max_body,
+    )
+    app[FRAME] = Frame(config, clock, audit, addresses, log)
+    app.on_response_prepare.append(guards.dress)
+    app.cleanup_ctx.append(_background)
+    app.on_shutdown.append(_say_goodbye)
+    routes.add_to(app)
+    return app
+
+
+def furnish(app: web.Application, store: EventStore, access: AccessFile | None = None) -> None:
+    """Give the application of `make_frame` what it works with; `make_app` says what these are."""
+    frame = app[FRAME]
+    config, clock, audit, log = frame.config, frame.clock, frame.audit, frame.log
+    background = Background(log)
     authenticator = Authenticator(
         access, clock, _provider(config, clock), config.oidc_claim or None
     )
-    admission = Admission(config, clock, authenticator, addresses)
+    admission = Admission(config, clock, authenticator, frame.addresses)
     standing = Standing(authenticator)
     registry = Registry(store, clock, config, background, log)
     tables = Tables(store, registry, standing)
@@ -74,25 +116,17 @@ def make_app(
         audit,
         log,
     )
+    attendant = Attendant(config, clock, hub, admission, background, log)
     audit.watch("connections", "Sockets that are open.", lambda: len(hub.connections))
     audit.watch("campaigns_in_memory", "Campaigns in memory.", lambda: len(registry.seats()))
-    app = web.Application(
-        middlewares=[problem_middleware(log, audit, addresses), guards.middleware],
-        client_max_size=config.max_body,
-    )
     app[SERVICES] = Services(
-        config, clock, store, background, registry, tables, hub, admission, audit, log
+        config, clock, store, background, registry, tables, hub, attendant, admission, audit, log
     )
-    app.on_response_prepare.append(guards.dress)
-    app.cleanup_ctx.append(_background)
-    app.on_shutdown.append(_say_goodbye)
-    routes.add_to(app)
-    return app
 
 
 def make_runner(app: web.Application) -> web.AppRunner:
     """Return the runner that serves `app` on sites of the caller's choice."""
-    config, audit = app[SERVICES].config, app[SERVICES].audit
+    config, audit = app[FRAME].config, app[FRAME].audit
 
     def refused(refusal: Rejection, address: str) -> None:
         audit.refused(refusal, who="(nobody)", where=address, what="(an unreadable request)")
@@ -131,6 +165,9 @@ def _provider(config: Config, clock: Clock) -> Provider | None:
 
 async def _say_goodbye(app: web.Application) -> None:
     """Answer what was accepted, then tell the sockets; runs once new connections are refused."""
+    if SERVICES not in app:
+        # Its files could not be opened, so it never started.
+        return
     hub = app[SERVICES].hub
     await hub.drain_requests()
     await hub.stop()

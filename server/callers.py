@@ -9,7 +9,8 @@ from questlog.campaign.events import Actor
 from questlog.campaign.ids import check_event_id, check_name
 from questlog.campaign.position import Position, parse_position
 from questlog.campaign.visibility import Viewer
-from questlog.sync.feed import DM, Entry
+from questlog.sync.entries import Entry
+from questlog.sync.feed import DM
 from questlog.sync.messages import Mode
 from server.admission import Caller
 from server.registry import Seat

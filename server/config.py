@@ -38,6 +38,12 @@ class Config(Struct, frozen=True, kw_only=True):
         failed_tokens: tokens and invites that are not valid, a minute from one address.
         auth_timeout: seconds a socket has to send a token, and a connection its first request.
         body_timeout: seconds a request's body may take.
+        max_suggestions: how many suggestions of one player may wait for the DM.
+        signal_rate: signals and statuses a second from anybody who is no DM.
+        leave_grace: seconds after a member's last connection before the others hear they left.
+        narration_idle: seconds without a chunk before a narration counts as broken off.
+        poll_wait: seconds a long poll may wait for news.
+        poll_gap: seconds a poller may stay away before it counts as gone.
         max_address_strangers: how many sockets of one address may not have shown a token yet.
     """
 
@@ -68,6 +74,12 @@ class Config(Struct, frozen=True, kw_only=True):
     failed_tokens: int = 300
     auth_timeout: float = 10.0
     body_timeout: float = 60.0
+    max_suggestions: int = 20
+    signal_rate: int = 20
+    leave_grace: float = 10.0
+    narration_idle: float = 30.0
+    poll_wait: float = 60.0
+    poll_gap: float = 15.0
     max_address_strangers: int = 100
 
     def document_limits(self) -> Limits:

@@ -15,8 +15,8 @@ from questlog.document import Limits
 from questlog.sync.messages import Authenticate, Malformed, read_client_message
 from server.access.identity import Identity, UserIdentity
 from server.admission import bearer_of
-from server.connection import Socket
 from server.hardening import QuietHandler
+from server.links import Socket
 
 SUBPROTOCOL_PREFIX = "bearer."
 # Enough for any token, and what stands round it.
@@ -97,6 +97,9 @@ def on_allowance(transport: asyncio.Transport, excess: Callable[[], None]) -> It
     here, before they pile up.
     """
     protocol = _protocol(transport)
+    if protocol is None:
+        yield
+        return
     protocol.allow(ALLOWANCE, excess)
     try:
         yield
@@ -109,13 +112,18 @@ def meter(transport: asyncio.Transport, rate: int | None, excess: Callable[[], N
 
     Messages are counted one by one; this counts what is none: pongs, and frames that end nothing.
     """
-    _protocol(transport).meter(rate, excess)
+    protocol = _protocol(transport)
+    if protocol is not None:
+        protocol.meter(rate, excess)
 
 
-def _protocol(transport: asyncio.Transport) -> QuietHandler:
+def _protocol(transport: asyncio.Transport) -> QuietHandler | None:
+    """Return what counts the bytes of a connection; None where another's runner serves it.
+
+    There, messages are still counted, and only what is none goes uncounted.
+    """
     protocol = transport.get_protocol()
-    assert isinstance(protocol, QuietHandler), "sockets are served by the runner of make_runner"
-    return protocol
+    return protocol if isinstance(protocol, QuietHandler) else None
 
 
 def first_viewer(identity: Identity) -> Viewer:

@@ -19,9 +19,9 @@ from aiohttp.web_protocol import RequestHandler
 
 from questlog.campaign.errors import Invalid, Rejection, TooLarge
 from server.addresses import UNKNOWN
-from server.connection import LINGER
 from server.guards import dress
 from server.limits import Bucket, bucket
+from server.links import LINGER
 from server.problems import problem
 
 SENTENCES: Mapping[int, str] = MappingProxyType(

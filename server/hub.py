@@ -1,31 +1,30 @@
-"""The hub: sockets as they come, what their sessions want done, and the clock that watches them."""
+"""The hub: connections, what their sessions want done, and the clock that watches them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from aiohttp import WSMsgType
-from aiohttp.abc import AbstractStreamWriter
-
 from eventstore.errors import StoreError
-from questlog.campaign.errors import RateLimited, Rejection, StoreUnavailable, TooLarge
+from questlog.campaign.errors import RateLimited, Rejection
 from questlog.campaign.evolve import DamagedLogError
 from questlog.campaign.visibility import Viewer
 from questlog.sync.closing import CloseCode
-from questlog.sync.messages import Reason
+from questlog.sync.messages import Encoded, Error, Reason
 from questlog.sync.session import (
     Close,
     Diverged,
     Effect,
     Execute,
+    Heard,
     Phase,
     Recall,
     Refuse,
+    Relay,
     Renew,
     Send,
+    Warn,
 )
 from server.access.identity import OwnIdentity
 from server.admission import Admission
@@ -35,23 +34,17 @@ from server.clock import Clock, rfc3339
 from server.config import Config
 from server.connection import Connection
 from server.crowd import Crowd, is_known
-from server.doorway import (
-    GoneError,
-    Target,
-    first_token,
-    first_viewer,
-    on_allowance,
-)
+from server.doorway import Target
+from server.links import StreamLink
 from server.metering import Metering
 from server.registry import Registry, Seat
+from server.relays import Relays
 from server.renewal import Renewal
 from server.requests import Requests
 from server.standing import Standing
 from server.tables import Tables
 
 TICKS_PER_HEARTBEAT = 4
-HIGH_WATER = 64 * 1024
-COUNTED = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
 
 class Hub:
@@ -70,25 +63,26 @@ class Hub:
         audit: Audit,
         log: Any,
     ) -> None:
-        self.connections: dict[Connection, AbstractStreamWriter] = {}
+        self.connections: dict[Connection, None] = {}
         self.renewal = Renewal(
             admission, clock, self, lambda: list(self.connections), background.spawn, log
         )
         self._config = config
         self._standing = standing
         self._admission = admission
-        self._crowd = Crowd(config)
-        self._metering = Metering(config, clock)
+        self.crowd = Crowd(config)
+        self.metering = Metering(config, clock)
+        self._relays = Relays(config, clock)
         self._audit = audit
         self._clock = clock
         self._registry = registry
         self._tables = tables
         self._background = background
         self._log = log
-        self._requests = Requests(
+        self.requests = Requests(
             admission.authenticator, tables, registry, background, self.now, secret
         )
-        self._stopping = False
+        self.stopping = False
         registry.on_overflow = self._overflowed
         tables.follow = self.follow
         tables.move = self.move
@@ -98,48 +92,20 @@ class Hub:
         """Return the time as messages give it."""
         return rfc3339(self._clock.now_ms())
 
-    async def serve(
-        self, connection: Connection, writer: AbstractStreamWriter, target: Target
-    ) -> None:
-        """Serve a connection from its handshake to its end."""
-        try:
-            self._crowd.arrive(connection)
-        except Rejection as refusal:
-            await self.turn_away(connection, refusal)
-            return
-        self.connections[connection] = writer
-        connection.socket.on_fault = partial(self._fault, connection)
-        # The transport must call itself full no later than we do, or there is nothing to wait for.
-        connection.transport.set_write_buffer_limits(high=min(self._config.outbox, HIGH_WATER))
-        try:
-            if connection.identity is None:
-                await self._let_in(connection)
-            await self._settle_down(connection, target)
-            await self._read(connection)
-        except Rejection as refusal:
-            await self.turn_away(connection, refusal)
-        except (StoreError, DamagedLogError) as error:
-            self._log.error("store unavailable", code=error.code, error=str(error))
-            await self.turn_away(connection, StoreUnavailable("The log cannot be read now."))
-        except GoneError:
-            pass
-        finally:
-            self._forget(connection)
+    def arrive(self, connection: Connection) -> None:
+        """Count a connection that has just been accepted.
 
-    async def _let_in(self, connection: Connection) -> None:
-        """Wait for the token of a peer that brought none, and learn who it is."""
-        with on_allowance(connection.transport, self._excess(connection)):
-            limits = self._config.message_limits()
-            token = await first_token(connection.socket, limits, self._config.auth_timeout)
-            identity = await self._admission.identify(token, connection.address)
-        connection.identity = identity
-        connection.session.viewer = first_viewer(identity)
-        self._crowd.let_in(connection)
+        Raises:
+            RateLimited: there are too many from its address.
+        """
+        self.crowd.arrive(connection)
+        self.connections[connection] = None
+        connection.link.hold(self._config.outbox)
 
-    async def _settle_down(self, connection: Connection, target: Target) -> None:
+    async def settle_down(self, connection: Connection, target: Target) -> None:
         """Bring a connection to the campaign or the table it came for."""
         identity = connection.known
-        self._metering.fit(connection, partial(self._flooded, connection))
+        self.metering.fit(connection, partial(self._flooded, connection))
         if target.campaign_id is not None:
             # Asked before the campaign is looked for: a stranger learns nothing of what there is.
             await self._standing.viewer(connection, target.campaign_id)
@@ -168,8 +134,8 @@ class Hub:
         if connection.room is not None:
             connection.room.leave(connection)
         self._make_room(seat, viewer)
-        seat.room.enter(connection)
         connection.session.viewer = viewer
+        seat.room.enter(connection)
         self.perform(connection, connection.session.follow(seat.live.feed, since, reason))
         self.place(connection)
 
@@ -182,8 +148,10 @@ class Hub:
 
     def place(self, connection: Connection) -> None:
         """Count a connection under its member; the oldest goes where that is one too many."""
-        self._metering.fit(connection, partial(self._flooded, connection))
-        for oldest in self._crowd.place(connection):
+        if connection.room is not None:
+            connection.room.company.seat(connection)
+        self.metering.fit(connection, partial(self._flooded, connection))
+        for oldest in self.crowd.place(connection):
             self._audit.limited("max_member_connections")
             self._background.spawn(oldest.close(CloseCode.SUPERSEDED, "superseded"))
 
@@ -202,25 +170,38 @@ class Hub:
                 case Recall(version=version):
                     self._background.spawn(self._recall(connection, version))
                 case Execute(message=message):
-                    self._requests.execute(connection, message)
+                    self.requests.execute(connection, message)
                 case Refuse(id=identifier, rejection=rejection):
-                    self._record(connection, rejection)
-                    self._requests.refuse(connection, identifier, rejection)
+                    self.record(connection, rejection)
+                    self.requests.refuse(connection, identifier, rejection)
                 case Diverged(version=version, ours=ours, theirs=theirs):
                     self._audit.diverged(
                         connection.label, connection.address, version, ours, theirs
                     )
+                case Relay(message=message):
+                    self._relay(connection, message)
+                case Heard(version=version):
+                    self._heard(connection, version)
+                case Warn(rejection=rejection):
+                    self.warn(connection, rejection)
                 case Renew(token=token):
                     self._background.spawn(self.renewal.renew(connection, token))
                 case Close(code=code, rejection=rejection):
-                    self._record(connection, rejection)
+                    self.record(connection, rejection)
                     self._background.spawn(connection.close(code, rejection.code))
         if connection.room is not None:
             connection.room.settle(connection)
 
+    def warn(self, connection: Connection, rejection: Rejection) -> None:
+        """Say what was not taken of what a peer sent, and go on."""
+        self.record(connection, rejection)
+        connection.send(Encoded(Error(rejection.code, rejection.message, self.now())))
+
     async def drain_requests(self) -> None:
         """Take no more requests from sockets, and wait until every one taken has been answered."""
-        self._stopping = True
+        self.stopping = True
+        for seat in self._registry.seats():
+            seat.room.company.narrator.stop()
         while any(seat.live.busy for seat in self._registry.seats()):
             await asyncio.gather(*(seat.live.settled() for seat in self._registry.seats()))
 
@@ -246,39 +227,21 @@ class Hub:
                 # A watch that ends is noticed by nobody: the next round may go better.
                 self._log.exception("watch failed")
 
-    async def _read(self, connection: Connection) -> None:
-        """Take frames until the socket ends. Any frame shows that the peer lives."""
-        socket, session = connection.socket, connection.session
-        while not connection.closing:
-            message = await socket.receive()
-            connection.heard = self._clock.monotonic()
-            if message.type in COUNTED:
-                self._metering.check(connection, message.data)
-            if message.type is WSMsgType.TEXT:
-                if self._stopping:
-                    # What comes now was not accepted; the close that follows tells the peer.
-                    continue
-                self.perform(connection, session.receive(message.data, self.now()))
-                await self._hold_back(connection)
-            elif message.type is WSMsgType.BINARY:
-                self.perform(connection, session.refuse_binary(self.now()))
-            elif message.type is WSMsgType.PING:
-                await socket.pong(message.data)
-            elif message.type is not WSMsgType.PONG:
-                return
+    def _relay(self, connection: Connection, message: Any) -> None:
+        try:
+            self._relays.relay(connection, message)
+        except Rejection as rejection:
+            self.warn(connection, rejection)
 
-    async def _hold_back(self, connection: Connection) -> None:
-        """Read no further from a peer that is owed too many answers, or does not take them."""
-        while len(connection.answers) >= self._config.max_pipelined:
-            await self._requests.answered(connection)
-        if connection.buffered() > self._config.outbox:
-            await self._drained(connection)
+    def _heard(self, connection: Connection, version: int) -> None:
+        if connection.room is not None:
+            connection.room.company.heard(connection, version)
 
     async def turn_away(self, connection: Connection, refusal: Rejection) -> None:
         """Say why a connection cannot be served, and close it."""
         if connection.closing:
             return
-        self._record(connection, refusal)
+        self.record(connection, refusal)
         for effect in connection.session.refuse(refusal, self.now()):
             if isinstance(effect, Close):
                 await connection.close(effect.code, refusal.code)
@@ -297,7 +260,7 @@ class Hub:
         Raises:
             RateLimited: as many follow as may.
         """
-        crowd, followers = self._crowd, seat.room.connections
+        crowd, followers = self.crowd, seat.room.connections
         if not crowd.is_full(len(followers)):
             return
         nobody = next((each for each in reversed(followers) if crowd.is_nobody(each)), None)
@@ -306,31 +269,17 @@ class Hub:
         nobody.room.leave(nobody)
         self._background.spawn(self.turn_away(nobody, crowd.full()))
 
-    def _excess(self, connection: Connection) -> Callable[[], None]:
-        """Return what turns away a stranger that has sent too much."""
-
-        def excess() -> None:
-            refusal = TooLarge("The first message is authenticate, and is small.")
-            refusal.limit = "max_player_message"
-            self._background.spawn(self.turn_away(connection, refusal))
-
-        return excess
-
-    def _fault(self, connection: Connection, fault: Rejection) -> None:
-        """Record what was wrong with a frame that was never read to its end."""
-        if isinstance(fault, TooLarge):
-            dm = connection.session.viewer.role == "dm"
-            fault.limit = "max_body" if dm else "max_player_message"
-        self._record(connection, fault)
-
-    def _record(self, connection: Connection, refusal: Rejection) -> None:
+    def record(self, connection: Connection, refusal: Rejection) -> None:
+        """Have it logged and counted that something was refused."""
         feed = connection.session.feed
         what = "socket" if feed is None else f"socket of {feed.campaign_id}"
         self._audit.refused(refusal, who=connection.label, where=connection.address, what=what)
 
-    def _forget(self, connection: Connection) -> None:
-        del self.connections[connection]
-        self._crowd.depart(connection)
+    def forget(self, connection: Connection) -> None:
+        """Let a connection go whose peer has gone."""
+        if self.connections.pop(connection, self) is self:
+            return
+        self.crowd.depart(connection)
         self._tables.part(connection)
         if connection.room is not None:
             connection.room.leave(connection)
@@ -357,17 +306,14 @@ class Hub:
 
     async def _await_drain(self, connection: Connection) -> None:
         """Bring a slow peer to the head once its outbox has drained; close it if it never does."""
-        if await self._drained(connection):
+        if await self.drained(connection):
             self.perform(connection, connection.session.drained())
 
-    async def _drained(self, connection: Connection) -> bool:
+    async def drained(self, connection: Connection) -> bool:
         """Wait until an outbox has drained; close its connection if it stays full."""
-        writer = self.connections.get(connection)
-        if writer is None:
-            return False
         try:
             async with asyncio.timeout(self._config.slow_timeout):
-                await writer.drain()
+                await connection.link.drained()
         except TimeoutError:
             self._audit.limited("slow_timeout")
             self._log.info("too slow", who=connection.label, remote=connection.address)
@@ -379,8 +325,14 @@ class Hub:
         return True
 
     def _check(self, connection: Connection, now: float) -> None:
-        session, config = connection.session, self._config
-        if connection.closing or session.phase is Phase.LAGGING:
+        session, config, link = connection.session, self._config, connection.link
+        if isinstance(link, StreamLink):
+            if link.closed:
+                link.over.set()
+            elif not link.buffered():
+                # It never says anything: what it takes shows that it lives.
+                connection.heard = now
+        if connection.closing or link.kind == "poll" or session.phase is Phase.LAGGING:
             # A slow peer has not been asked yet: pings wait behind its backlog.
             return
         if now - connection.heard > config.silence_timeout:
@@ -388,7 +340,7 @@ class Hub:
             self._background.spawn(connection.close(CloseCode.SILENT, "silent too long"))
         elif now - connection.sent >= config.heartbeat:
             connection.sent = now
-            connection.ping()
+            connection.ask()
             room = connection.room
             quiet = room is None or now - room.quiet_since >= config.heartbeat
             if quiet and session.phase is not Phase.CATCHING_UP:

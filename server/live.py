@@ -34,7 +34,8 @@ from questlog.campaign.evolve import Step, fold
 from questlog.campaign.ids import check_event_id, uuid7
 from questlog.campaign.state import CampaignState
 from questlog.document import Limits
-from questlog.sync.feed import Entry, Feed
+from questlog.sync.entries import Entry
+from questlog.sync.feed import Feed
 from server.clock import Clock, rfc3339
 from server.memory import Memory, Spawn
 
@@ -91,6 +92,7 @@ class LiveCampaign:
 
     Args:
         loaded: what the log holds; None for a campaign about to be created.
+        max_suggestions: how many of one player may wait for the DM.
         spawn: runs a coroutine to its end under the server's supervision.
     """
 
@@ -101,6 +103,7 @@ class LiveCampaign:
         store: EventStore,
         clock: Clock,
         limits: Limits,
+        max_suggestions: int,
         spawn: Spawn,
         log: Any,
     ) -> None:
@@ -113,6 +116,7 @@ class LiveCampaign:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._max_suggestions = max_suggestions
         self._spawn = spawn
         self._log = log
         self._queue: deque[_Pending] = deque()
@@ -164,7 +168,9 @@ class LiveCampaign:
         minted = Minted(rfc3339(now), identifier)
         pending.decision = pending.rejection = None
         try:
-            decision = decide(self._accepted, pending.request, minted, self._limits)
+            decision = decide(
+                self._accepted, pending.request, minted, self._limits, self._max_suggestions
+            )
         except Rejection as rejection:
             pending.rejection = rejection
             return

@@ -10,7 +10,8 @@ from typing import Any
 from eventstore.errors import StoreError
 from eventstore.port import EventReader
 from questlog.campaign.evolve import DamagedLogError
-from questlog.sync.feed import Entry, Feed
+from questlog.sync.entries import Entry
+from questlog.sync.feed import Feed
 
 RECALLED = 4
 

@@ -10,6 +10,7 @@ from server.config import Config
 from server.connection import Connection
 from server.doorway import meter, size_of
 from server.limits import bucket
+from server.links import SocketLink
 
 
 class Metering:
@@ -43,6 +44,10 @@ class Metering:
         Args:
             flooded: called once where more bytes come than its messages may have.
         """
+        link = connection.link
+        if not isinstance(link, SocketLink):
+            # What comes as a request is counted where requests are let in.
+            return
         dm = connection.session.viewer.role == "dm"
         rate = self._config.dm_rate if dm else self._config.player_rate
         now = self._clock.monotonic()
@@ -54,4 +59,4 @@ class Metering:
             return
         connection.metered_as_dm = dm
         most = None if dm else rate * self._config.max_player_message
-        meter(connection.transport, most, flooded)
+        meter(link.transport, most, flooded)

@@ -10,9 +10,10 @@ from typing import Any
 from eventstore.port import EventStore
 from questlog.campaign.commands import Request
 from questlog.campaign.errors import UnknownCampaign
-from questlog.sync.feed import Entry
+from questlog.sync.entries import Entry
 from server.background import Background
-from server.clock import Clock
+from server.clock import Clock, rfc3339
+from server.company import Company
 from server.config import Config
 from server.connection import Connection
 from server.limits import Throttled
@@ -36,8 +37,9 @@ class Seat:
 
     @property
     def idle(self) -> bool:
-        """Whether nobody follows it and nothing is in flight."""
-        return not (self.room.connections or self.live.busy or self.users)
+        """Whether nobody follows it, nothing is in flight and nothing is being told."""
+        narrating = self.room.company.narrator.busy
+        return not (self.room.connections or self.live.busy or self.users or narrating)
 
 
 class Registry:
@@ -165,23 +167,30 @@ class Registry:
             seat = self._seats[campaign_id] = self._seat(
                 LiveCampaign(campaign_id, loaded, *self._parts())
             )
+            seat.room.company.narrator.mend()
         return seat
 
     def _parts(self) -> tuple[Any, ...]:
-        limits = self._config.document_limits()
-        return self._store, self._clock, limits, self._background.spawn, self._log
+        limits, most = self._config.document_limits(), self._config.max_suggestions
+        return self._store, self._clock, limits, most, self._background.spawn, self._log
 
     def _seat(self, live: LiveCampaign) -> Seat:
         now = self._clock.monotonic()
         room = Room(live, self._config.outbox, self._overflowed)
+        grace, idle = self._config.leave_grace, self._config.narration_idle
+        room.company = Company(live, room, self._now, grace, idle)
         seat = Seat(live, room, now)
 
         def published(before: Entry) -> None:
             room.quiet_since = seat.used = self._clock.monotonic()
             room.publish(before)
+            room.company.published(before)
 
         live.on_published = published
         return seat
+
+    def _now(self) -> str:
+        return rfc3339(self._clock.now_ms())
 
     def _overflowed(self, connection: Connection) -> None:
         if self.on_overflow is not None:

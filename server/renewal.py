@@ -157,8 +157,11 @@ class Renewal:
         if viewer != connection.session.viewer:
             # Let in once, they stay whatever they have become; the path asks when they come again.
             connection.only_dm = False
-            self._host.perform(connection, connection.session.assume(viewer))
+            effects = connection.session.assume(viewer)
             self._host.place(connection)
+            # Whom they may know of, and what waits for them, is another matter now.
+            connection.introduced = False
+            self._host.perform(connection, effects)
 
     def _turn_away(self, connection: Connection, refusal: Rejection) -> None:
         self._spawn(self._host.turn_away(connection, refusal))

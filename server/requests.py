@@ -1,4 +1,4 @@
-"""Requests over a socket: a DM's commits, activations and their answers.
+"""Requests: what a peer asks of the campaign it follows, and the answers.
 
 Commits are pipelined: each is submitted as it is read and answered when it is durable, without a
 task of its own. A connection's answers go out in the order its requests came, whatever they were.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from eventstore.errors import StoreError
 from questlog.campaign.authority import Act, require
-from questlog.campaign.commands import Request
+from questlog.campaign.commands import Command, Request
 from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
 from questlog.campaign.events import Actor
 from questlog.campaign.evolve import DamagedLogError
@@ -24,7 +24,8 @@ from questlog.sync.messages import (
     DeactivateMessage,
     Encoded,
 )
-from questlog.sync.session import SocketRequest, rejected
+from questlog.sync.session import Asked, SocketRequest, rejected
+from questlog.sync.talk import NarrationMessage, SuggestMessage
 from server.access.authenticator import Authenticator
 from server.background import Background
 from server.connection import AnswerSlot, Connection
@@ -32,9 +33,12 @@ from server.live import Done
 from server.registry import Registry
 from server.tables import Tables
 
+# How many suggestions a connection is remembered to have made, whose peer has no name.
+OWN = 50
+
 
 class Requests:
-    """Carries out what DMs ask over their sockets."""
+    """Carries out what peers ask."""
 
     def __init__(
         self,
@@ -56,10 +60,22 @@ class Requests:
     def execute(self, connection: Connection, message: SocketRequest) -> None:
         """Begin to carry out `message`; its answer is sent when there is one."""
         slot = self._open(connection, message.id)
-        if isinstance(message, CommitMessage):
-            self._commit(connection, slot, message)
-        else:
+        if isinstance(message, ActivateMessage | DeactivateMessage):
             self._background.spawn(self._seat(connection, slot, message))
+            return
+        if connection.room is None:
+            refusal = Invalid("This socket follows no campaign: there is nothing to commit to.")
+            self._answer(connection, slot, refusal)
+            return
+        try:
+            future = self._submit(connection, slot, message)
+        except Rejection as rejection:
+            self._answer(connection, slot, rejection)
+            return
+        if future is None:
+            connection.answers.remove(slot)
+        else:
+            future.add_done_callback(lambda done: self._finish(connection, slot, done))
 
     def refuse(self, connection: Connection, identifier: str | None, refusal: Rejection) -> None:
         """Answer a request that is not carried out, in its turn."""
@@ -76,14 +92,43 @@ class Requests:
         connection.answers.append(slot)
         return slot
 
-    def _commit(self, connection: Connection, slot: AnswerSlot, message: CommitMessage) -> None:
-        live = connection.room and connection.room.live
-        if live is None:
-            refusal = Invalid("This socket follows no campaign: there is nothing to commit to.")
-            self._answer(connection, slot, refusal)
-            return
-        future = live.submit(Request(actor_of(connection), message.command(), message.id))
-        future.add_done_callback(lambda done: self._finish(connection, slot, done))
+    def _submit(
+        self, connection: Connection, slot: AnswerSlot, message: Asked
+    ) -> asyncio.Future[Done] | None:
+        """Submit what a message asks; None where nothing is answered unless it is refused.
+
+        Raises:
+            Rejection: it is refused at once.
+        """
+        live, viewer = connection.room.live, connection.session.viewer
+        actor = actor_of(connection)
+        command: Command
+        match message:
+            case NarrationMessage():
+                return self._narrate(connection, slot, message)
+            case CommitMessage():
+                command, identifier = message.command(), message.id
+            case SuggestMessage():
+                command, identifier = message.command(viewer.player_id), message.request_id
+                if viewer.player_id is None:
+                    connection.own = (*connection.own, message.id)[-OWN:]
+            case _:
+                command, identifier = message.command(), message.request_id
+        future: asyncio.Future[Done] = live.submit(Request(actor, command, identifier))
+        return future
+
+    def _narrate(
+        self, connection: Connection, slot: AnswerSlot, message: NarrationMessage
+    ) -> asyncio.Future[Done] | None:
+        narrator = connection.room.company.narrator
+        if message.phase == "begin":
+            begun: asyncio.Future[Done] = narrator.begin(actor_of(connection), message)
+            return begun
+        if message.phase == "end":
+            ended: asyncio.Future[Done] = narrator.end(actor_of(connection), message)
+            return ended
+        narrator.chunk(message, lambda refusal: self.refuse(connection, slot.id, refusal))
+        return None
 
     def _finish(self, connection: Connection, slot: AnswerSlot, done: asyncio.Future[Done]) -> None:
         error = done.exception()
@@ -125,7 +170,7 @@ class Requests:
         if isinstance(answer, Rejection):
             slot.message = Encoded(rejected(slot.id, answer, self._now()))
         else:
-            position = str(seal(self._secret, answer.version, answer.hash, DM.role))
+            position = self._position(connection, answer)
             identifier = answer.id if slot.id is None else slot.id
             slot.message = Encoded(
                 Committed(identifier, answer.version, position, answer.duplicate, self._now())
@@ -137,6 +182,17 @@ class Requests:
         waiting = self._waiting.pop(connection, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
+
+    def _position(self, connection: Connection, done: Done) -> str:
+        """Return the position an answer speaks of, for the view of whoever asked."""
+        viewer, feed = connection.session.viewer, connection.session.feed
+        if viewer.role == "dm":
+            return str(seal(self._secret, done.version, done.hash, DM.role))
+        entry = None if feed is None else feed.recall(done.version)
+        if feed is None or entry is None or entry.hash != done.hash:
+            # A retry of long ago: which view they shared then is not worth finding out.
+            return str(done.version)
+        return str(feed.seal(entry, entry.key(viewer)))
 
 
 def actor_of(connection: Connection) -> Actor:

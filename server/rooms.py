@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from questlog.campaign.visibility import viewer_of
-from questlog.sync.feed import Entry
-from questlog.sync.messages import Mode
+from questlog.sync.entries import Entry
+from questlog.sync.feed import ANY_PLAYER
+from questlog.sync.messages import Encoded, Mode
 from questlog.sync.session import Phase
+from server.company import Choice, Company
 from server.connection import Connection
-from server.frames import frames_of
+from server.frames import Form, frames_of
 from server.live import LiveCampaign
 
-Key = tuple[str, Mode, bool]
+Key = tuple[str, Mode, Form]
 
 
 class Audience:
@@ -29,13 +31,13 @@ class Audience:
         headroom: bytes that may still be written to each before any can be over the outbox.
     """
 
-    __slots__ = ("deflate", "headroom", "key", "members", "mode", "viewer")
+    __slots__ = ("form", "headroom", "key", "members", "mode", "viewer")
 
     def __init__(self, key: Key, headroom: int) -> None:
         self.key = key
         # Made of the key and not of a member: what a group is sent must not depend on who is in it.
         self.viewer = viewer_of(key[0])
-        _, self.mode, self.deflate = key
+        _, self.mode, self.form = key
         self.members: dict[Connection, Callable[[bytes], None]] = {}
         self.headroom = headroom
 
@@ -47,6 +49,8 @@ class Room:
         outbox: bytes a peer may have waiting before deltas to it stop.
         overflowed: called with a connection that has left its audience for being slow.
     """
+
+    company: Company
 
     def __init__(
         self, live: LiveCampaign, outbox: int, overflowed: Callable[[Connection], None]
@@ -60,23 +64,30 @@ class Room:
         self._audiences: dict[Key, Audience] = {}
 
     def enter(self, connection: Connection) -> None:
-        """Take in a connection that follows this campaign from now on."""
+        """Take in a connection whose viewer follows this campaign from now on."""
         self.connections[connection] = None
         connection.room = self
+        connection.introduced = False
+        self.company.seat(connection)
 
     def leave(self, connection: Connection) -> None:
         """Let a connection go."""
-        self.connections.pop(connection, None)
-        connection.room = None
         self._remove(connection)
+        connection.room = None
+        if connection in self.connections:
+            del self.connections[connection]
+            self.company.depart(connection)
 
     def settle(self, connection: Connection) -> None:
         """Put a connection where its session's phase says: in its audience while live."""
         session = connection.session
-        if session.phase is not Phase.LIVE or connection.room is not self:
+        if session.phase is not Phase.LIVE or connection not in self.connections:
             self._remove(connection)
             return
-        key = (self._feed.head.key(session.viewer), session.mode, connection.deflate)
+        if not connection.introduced:
+            connection.introduced = True
+            self.company.introduce(connection)
+        key = (self._feed.head.key(session.viewer), session.mode, connection.form)
         audience = connection.audience
         if audience is None or audience.key != key:
             self._remove(connection)
@@ -92,9 +103,11 @@ class Room:
         if not self._audiences:
             return
         moved = self._feed.parted(before)
+        # Those who share a view share a frame, but each author is told of what is their own.
+        authors = self._feed.authors(before)
         slow: list[Connection] = []
         for audience in self._audiences.values():
-            if moved:
+            if moved or (authors and audience.viewer == ANY_PLAYER):
                 self._publish_each(audience, before, slow)
             else:
                 self._publish_once(audience, before, slow)
@@ -104,14 +117,45 @@ class Room:
                 connection.audience = None
             for connection in self.connections:
                 self.settle(connection)
+        self._stop(slow)
+
+    def tell(self, message: Encoded) -> None:
+        """Send a message to everyone who is live."""
+        slow: list[Connection] = []
+        for audience in self._audiences.values():
+            self._write(audience, message, slow)
+        self._stop(slow)
+
+    def tell_each(self, choice: Choice) -> None:
+        """Send everyone who is live what `choice` gives for them; None: nothing."""
+        slow: list[Connection] = []
+        for audience in self._audiences.values():
+            largest = 0
+            for connection in audience.members:
+                message = choice(connection)
+                if message is not None:
+                    connection.send(message)
+                    largest = max(largest, len(frames_of(message).for_peer(audience.form)))
+            audience.headroom -= largest
+            if audience.headroom < 0:
+                self._measure(audience, slow)
+        self._stop(slow)
+
+    def _stop(self, slow: list[Connection]) -> None:
+        """Send no more to those who are slow, until they have drained."""
         for connection in slow:
             connection.session.overflowed()
+            # What it misses from here on is told anew.
+            connection.introduced = False
             self._remove(connection)
             self._overflowed(connection)
 
     def _publish_once(self, audience: Audience, before: Entry, slow: list[Connection]) -> None:
         message = self._feed.update(audience.viewer, before, audience.mode)
-        frame = frames_of(message).for_peer(audience.deflate)
+        self._write(audience, message, slow)
+
+    def _write(self, audience: Audience, message: Encoded, slow: list[Connection]) -> None:
+        frame = frames_of(message).for_peer(audience.form)
         for write in audience.members.values():
             try:
                 write(frame)
@@ -137,7 +181,7 @@ class Room:
         audience.headroom = self._outbox - fullest
 
     def _publish_each(self, audience: Audience, before: Entry, slow: list[Connection]) -> None:
-        """Views part or join with this version: each viewer's own way from old to new is sent."""
+        """Send each viewer's own way from old to new: views part or join, or somebody made one."""
         for connection in audience.members:
             message = self._feed.update(connection.session.viewer, before, audience.mode)
             connection.send(message)

@@ -11,6 +11,7 @@ from eventstore.port import EventStore
 from questlog.campaign.position import seal
 from questlog.campaign.visibility import Viewer
 from server.admission import Admission
+from server.attendant import Attendant
 from server.audit import Audit
 from server.background import Background
 from server.clock import Clock
@@ -30,6 +31,7 @@ class Services(Struct, frozen=True):
     registry: Registry
     tables: Tables
     hub: Hub
+    attendant: Attendant
     admission: Admission
     audit: Audit
     log: Any

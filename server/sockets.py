@@ -13,8 +13,9 @@ from questlog.sync.session import Session
 from server.access.identity import Identity, OpenIdentity
 from server.access.provider import MAX_TOKEN
 from server.callers import mode_of
-from server.connection import Connection, Socket
+from server.connection import Connection
 from server.doorway import NOBODY, Target, brings_token, first_viewer, token_of
+from server.links import Socket, SocketLink
 from server.services import Services, services_of
 
 
@@ -57,9 +58,9 @@ async def _serve(request: web.Request, *, only_dm: bool) -> web.StreamResponse:
     transport = request.transport
     if transport is None or transport.is_closing():
         return socket
+    link = SocketLink(socket, transport, writer)
     connection = Connection(
-        socket,
-        transport,
+        link,
         Session(viewer, mode, config.message_limits()),
         services.clock.monotonic(),
         identity=identity,
@@ -69,7 +70,7 @@ async def _serve(request: web.Request, *, only_dm: bool) -> web.StreamResponse:
     if refusal is not None:
         await services.hub.turn_away(connection, refusal)
     else:
-        await services.hub.serve(connection, writer, target)
+        await services.attendant.serve(connection, link, target)
     return socket
 
 

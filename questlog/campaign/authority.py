@@ -22,6 +22,11 @@ class Act(Enum):
     CREATE = "create the campaign"
     COMMIT = "change the document or the rules"
     SEAT = "seat the campaign at a table, or take it away"
+    SUGGEST = "propose something to the DM"
+    SPEAK = "send signals, and say something of oneself"
+    DECIDE = "dispose of suggestions"
+    STEER = "take the wheel, or let go of it"
+    NARRATE = "stream narration"
     METRICS = "read the server's metrics"
 
 
@@ -32,6 +37,11 @@ MAY: Mapping[Act, frozenset[Role]] = MappingProxyType(
         Act.CREATE: frozenset({"dm"}),
         Act.COMMIT: frozenset({"dm"}),
         Act.SEAT: frozenset({"dm"}),
+        Act.SUGGEST: frozenset({"dm", "player"}),
+        Act.SPEAK: frozenset({"dm", "player"}),
+        Act.DECIDE: frozenset({"dm"}),
+        Act.STEER: frozenset({"dm"}),
+        Act.NARRATE: frozenset({"dm"}),
         # Of no campaign: for this machine, or a token made for it.
         Act.METRICS: frozenset(),
     }

@@ -8,6 +8,8 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 
 from questlog.campaign.events import DEFAULT_KIND, Actor
+from questlog.campaign.narration import DEFAULT_PATH, Ending
+from questlog.campaign.suggestions import Outcome
 from questlog.campaign.visibility import Rules
 from questlog.document import canonical
 
@@ -59,7 +61,85 @@ class Deactivate(Struct, frozen=True):
     """Leave the table."""
 
 
-Command = Create | Commit | SetVisibility | Activate | Deactivate
+class Suggest(Struct, frozen=True):
+    """Propose something to the DM.
+
+    Attributes:
+        id: the suggestion's, which is the request's as well.
+        player_id: whose it is; None: somebody who gave no name.
+    """
+
+    id: str
+    player_id: str | None
+    content: str
+    suggestion_type: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Decide(Struct, frozen=True):
+    """Dispose of the suggestion `id` of `player_id`; accepting may change the document.
+
+    Attributes:
+        answer: a word to its author.
+        patch: what comes of it; only where it is accepted.
+    """
+
+    id: str
+    player_id: str | None
+    outcome: Outcome
+    answer: str | None = None
+    patch: Operations | UnsetType = UNSET
+
+
+class TakeLease(Struct, frozen=True):
+    """Take the wheel, from whoever has it."""
+
+    name: str | None = None
+
+
+class ReleaseLease(Struct, frozen=True):
+    """Let go of the wheel: of the lease that is the version `lease`, and of no other."""
+
+    lease: int
+
+
+class BeginNarration(Struct, frozen=True):
+    """Begin to stream text into a new entry of the list at `path`."""
+
+    id: str
+    path: str = DEFAULT_PATH
+    speaker: str | None = None
+
+
+class AddNarration(Struct, frozen=True):
+    """Add a part to a stream."""
+
+    id: str
+    text: str
+
+
+class EndNarration(Struct, frozen=True):
+    """End a stream, with a last part or none (empty text)."""
+
+    id: str
+    text: str = ""
+    how: Ending = "complete"
+
+
+Command = (
+    Create
+    | Commit
+    | SetVisibility
+    | Activate
+    | Deactivate
+    | Suggest
+    | Decide
+    | TakeLease
+    | ReleaseLease
+    | BeginNarration
+    | AddNarration
+    | EndNarration
+)
 
 
 class Request(Struct, frozen=True):
@@ -73,13 +153,14 @@ class Request(Struct, frozen=True):
 def digest(command: Command) -> str:
     """Return the hex SHA-256 of what a command asks, by which a retry is told from a new request.
 
-    Conditions (`if_match`) are left out: a retry may state a newer one and is still a retry. Key
-    order does not count, and neither does the way the request came (HTTP or socket).
+    Conditions (`if_match`) are left out: a retry may state a newer one and is still a retry; and so
+    is the part of a narration that the server had in hand when it ended. Key order does not count,
+    and neither does the way the request came (HTTP or socket).
     """
     asked = {
         name: value
         for name in command.__struct_fields__
-        if name not in ("if_match", "log_unchanged")
+        if name not in ("if_match", "log_unchanged", "text")
         and (value := getattr(command, name)) is not UNSET
         and value is not None
     }

@@ -23,7 +23,6 @@ from questlog.campaign.commands import (
 from questlog.campaign.errors import (
     CampaignExists,
     Invalid,
-    LeaseLost,
     PreconditionFailed,
     TooLarge,
     UnknownCampaign,
@@ -43,6 +42,8 @@ from questlog.campaign.events import (
 from questlog.campaign.evolve import evolve_with
 from questlog.campaign.ids import check_event_id, check_kind, check_name
 from questlog.campaign.state import CampaignState
+from questlog.campaign.suggestions import MAX_PENDING
+from questlog.campaign.talk import check_lease, happening
 from questlog.campaign.visibility import check_rules
 from questlog.document import (
     DocumentError,
@@ -73,8 +74,18 @@ class Decision(Struct, frozen=True):
     state: CampaignState
 
 
-def decide(state: CampaignState, request: Request, minted: Minted, limits: Limits) -> Decision:
+def decide(
+    state: CampaignState,
+    request: Request,
+    minted: Minted,
+    limits: Limits,
+    max_suggestions: int = MAX_PENDING,
+) -> Decision:
     """Return what `request` comes to at `state` (version 0: no such campaign yet).
+
+    Args:
+        limits: of the document.
+        max_suggestions: how many of one player may wait for the DM.
 
     Raises:
         Rejection: with the code that says why; the campaign is as it was.
@@ -104,6 +115,11 @@ def decide(state: CampaignState, request: Request, minted: Minted, limits: Limit
                 if state.table is None:
                     return Decision(None, state)
                 return _built_in(state, request, minted, CampaignDeactivated(state.table))
+            case talk:
+                at = max(minted.at, state.last_at)
+                patch, fact = happening(state, request, talk, at, max_suggestions)
+                document = _applied(state, patch, limits)
+                return _decided(state, request, minted, document, patch, fact=fact)
     except DocumentError as error:
         raise from_document(error) from error
 
@@ -128,16 +144,22 @@ def _commit(
     _check_base(state, command.expected_version)
     _check_precondition(state, command.if_match)
     if command.lease is not None:
-        raise LeaseLost(version=state.version)
+        check_lease(state, command.lease)
     check_kind(command.kind)
     patch = _patch_of(command, state)
-    document = apply_within(state.document, patch, size=state.size, limits=limits)
-    if type(document.value) is not dict:
-        raise Invalid("A campaign's document is a JSON object.", version=state.version)
+    document = _applied(state, patch, limits)
     if not patch and not command.log_unchanged:
         return Decision(None, state)
     meta = _encode_meta(command.meta, limits)
     return _decided(state, request, minted, document, patch, kind=command.kind, meta=meta)
+
+
+def _applied(state: CampaignState, patch: list[dict[str, Any]], limits: Limits) -> Sized:
+    """Return the document after a patch: an object still."""
+    document = apply_within(state.document, patch, size=state.size, limits=limits)
+    if type(document.value) is not dict:
+        raise Invalid("A campaign's document is a JSON object.", version=state.version)
+    return document
 
 
 def _patch_of(command: Commit, state: CampaignState) -> list[dict[str, Any]]:

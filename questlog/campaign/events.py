@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args
 import msgspec
 from msgspec import Raw, Struct
 
+from questlog.campaign.narration import Ending
+from questlog.campaign.suggestions import Outcome
 from questlog.campaign.upcast import SCHEMA
 from questlog.campaign.visibility import Rules
 
@@ -54,7 +56,114 @@ class VisibilityChanged(Struct, frozen=True, tag="visibility.changed", tag_field
     visibility: Rules
 
 
-Fact = CampaignCreated | CampaignActivated | CampaignDeactivated | VisibilityChanged
+class SuggestionMade(Struct, frozen=True, tag="suggestion.made", tag_field="kind"):
+    """A player proposed something; `player_id` None: one who gave no name."""
+
+    id: str
+    player_id: str | None
+    content: str
+    suggestion_type: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _SuggestionDecided(Struct, frozen=True, tag_field="kind"):
+    """The DM disposed of the suggestion `id` of `player_id`, with a word to its author or none."""
+
+    id: str
+    player_id: str | None
+    answer: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What was decided: the second word of the kind."""
+        outcome: Outcome = str(self.__struct_config__.tag).partition(".")[2]  # type: ignore[assignment]
+        return outcome
+
+
+class SuggestionAccepted(_SuggestionDecided, frozen=True, tag="suggestion.accepted"):
+    """The DM accepted a suggestion; the event's patch is what came of it, if anything did."""
+
+
+class SuggestionDismissed(_SuggestionDecided, frozen=True, tag="suggestion.dismissed"):
+    """The DM dismissed a suggestion."""
+
+
+class SuggestionAnswered(_SuggestionDecided, frozen=True, tag="suggestion.answered"):
+    """The DM answered a suggestion, which goes on waiting to be decided."""
+
+
+class LeaseTaken(Struct, frozen=True, tag="lease.taken", tag_field="kind"):
+    """A DM took the wheel: the lease is the version of this event.
+
+    Attributes:
+        member: who; an opaque id.
+        name: which of their devices or agents, in their own words.
+    """
+
+    member: str
+    name: str | None = None
+
+
+class LeaseReleased(Struct, frozen=True, tag="lease.released", tag_field="kind"):
+    """The DM who had the wheel let go of it."""
+
+
+class NarrationBegun(Struct, frozen=True, tag="narration.begun", tag_field="kind"):
+    """A stream of text began: its entry joined the list at `path`."""
+
+    id: str
+    path: str
+
+
+class NarrationAdded(Struct, frozen=True, tag="narration.added", tag_field="kind"):
+    """A part of a stream was added, which makes it `length` characters long."""
+
+    id: str
+    length: int
+
+
+class _NarrationOver(Struct, frozen=True, tag_field="kind"):
+    """A stream ended, `length` characters long."""
+
+    id: str
+    length: int
+
+
+class NarrationEnded(_NarrationOver, frozen=True, tag="narration.ended"):
+    """A stream ended as it should."""
+
+
+class NarrationInterrupted(_NarrationOver, frozen=True, tag="narration.interrupted"):
+    """A stream broke off: its narrator or the server went away."""
+
+
+Decided = SuggestionAccepted | SuggestionDismissed | SuggestionAnswered
+NarrationOver = NarrationEnded | NarrationInterrupted
+Fact = (
+    CampaignCreated
+    | CampaignActivated
+    | CampaignDeactivated
+    | VisibilityChanged
+    | SuggestionMade
+    | Decided
+    | LeaseTaken
+    | LeaseReleased
+    | NarrationBegun
+    | NarrationAdded
+    | NarrationOver
+)
+
+
+def decision(outcome: Outcome) -> type[Decided]:
+    """Return the fact that says a suggestion was decided so."""
+    if outcome == "accepted":
+        return SuggestionAccepted
+    return SuggestionDismissed if outcome == "dismissed" else SuggestionAnswered
+
+
+def over(how: Ending) -> type[NarrationOver]:
+    """Return the fact that says a stream ended so."""
+    return NarrationEnded if how == "complete" else NarrationInterrupted
 
 
 class NewEvent(Struct, frozen=True, gc=False, kw_only=True):

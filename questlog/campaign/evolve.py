@@ -17,9 +17,21 @@ from questlog.campaign.events import (
     CampaignCreated,
     CampaignDeactivated,
     Fact,
+    LeaseReleased,
+    LeaseTaken,
+    NarrationAdded,
+    NarrationBegun,
+    NarrationEnded,
+    NarrationInterrupted,
+    SuggestionAccepted,
+    SuggestionAnswered,
+    SuggestionDismissed,
+    SuggestionMade,
     VisibilityChanged,
 )
-from questlog.campaign.state import CampaignState
+from questlog.campaign.narration import Narration
+from questlog.campaign.state import CampaignState, Lease
+from questlog.campaign.suggestions import Suggestion, decided, made
 from questlog.document import DocumentError, Sized, apply, encode
 
 
@@ -42,18 +54,7 @@ def evolve_with(
     state: CampaignState, document: Sized, *, at: str, fact: Fact | None
 ) -> CampaignState:
     """Return the campaign one version on, its new document and size already known."""
-    changes: dict[str, Any] = {}
-    match fact:
-        case None:
-            pass
-        case CampaignCreated(title=title, visibility=rules):
-            changes = {"created_at": at, "title": title, "rules": rules}
-        case CampaignActivated(table=table):
-            changes["table"] = table
-        case CampaignDeactivated():
-            changes["table"] = None
-        case VisibilityChanged(visibility=rules):
-            changes["rules"] = rules
+    changes = {} if fact is None else _changes(state, at, fact)
     return replace(
         state,
         version=state.version + 1,
@@ -62,6 +63,50 @@ def evolve_with(
         last_at=at,
         **changes,
     )
+
+
+def _changes(state: CampaignState, at: str, fact: Fact) -> dict[str, Any]:
+    """Return what a built-in kind makes of the campaign beside its document."""
+    version = state.version + 1
+    match fact:
+        case CampaignCreated(title=title, visibility=rules):
+            return {"created_at": at, "title": title, "rules": rules}
+        case CampaignActivated(table=table):
+            return {"table": table}
+        case CampaignDeactivated():
+            return {"table": None}
+        case VisibilityChanged(visibility=rules):
+            return {"rules": rules}
+        case SuggestionMade():
+            suggestion = Suggestion(
+                id=fact.id,
+                player_id=fact.player_id,
+                content=fact.content,
+                suggestion_type=fact.suggestion_type,
+                metadata=fact.metadata,
+                version=version,
+            )
+            return {"suggestions": made(state.suggestions, suggestion)}
+        case SuggestionAccepted() | SuggestionDismissed() | SuggestionAnswered():
+            there = decided(
+                state.suggestions, fact.player_id, fact.id, fact.outcome, fact.answer, version
+            )
+            return {"suggestions": there}
+        case LeaseTaken(member=member, name=name):
+            return {"lease": Lease(version, member, name)}
+        case LeaseReleased():
+            return {"lease": None}
+        case NarrationBegun(id=identifier, path=path):
+            return {"narrations": (*state.narrations, Narration(identifier, path))}
+        case NarrationAdded(id=identifier, length=length):
+            longer = [
+                Narration(each.id, each.path, length) if each.id == identifier else each
+                for each in state.narrations
+            ]
+            return {"narrations": tuple(longer)}
+        case NarrationEnded(id=identifier) | NarrationInterrupted(id=identifier):
+            rest = tuple(each for each in state.narrations if each.id != identifier)
+            return {"narrations": rest}
 
 
 def fold(state: CampaignState, steps: Iterable[Step]) -> CampaignState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from functools import lru_cache
 
@@ -51,6 +53,11 @@ def check_kind(kind: str) -> str:
     if kind.partition(".")[0] in RESERVED_PREFIXES:
         raise Invalid("Kinds of this name are the server's own.")
     return kind
+
+
+def derived_id(*parts: str | None) -> str:
+    """Return an event id made of `parts`: the same ones make the same id, others another."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:40]
 
 
 def uuid7(now_ms: int, randomness: bytes) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from questlog.campaign.events import EventHeader
+from questlog.campaign.events import Actor, EventHeader
 from questlog.campaign.position import Position, proves, seal
 from questlog.campaign.state import CampaignState
-from questlog.campaign.visibility import Projector, Rules, Seen, Viewer, view_key
-from questlog.document import diff, digest, encode
+from questlog.campaign.visibility import Projector, Rules, Viewer
+from questlog.document import diff, encode
+from questlog.sync.entries import Entry, Sights
 from questlog.sync.messages import (
     CampaignActive,
     CampaignLoaded,
@@ -35,111 +36,6 @@ EVENTS_SHARE = 0.05
 SECONDS = 19
 DM = Viewer("dm")
 ANY_PLAYER = Viewer("player")
-
-
-class Sights:
-    """The latest view of each name, so that the next costs what has changed since.
-
-    A view is remembered from one turn to the next; one that is not asked for in a whole turn is
-    forgotten, so that nothing is kept for those who have gone.
-    """
-
-    __slots__ = ("_before", "_now")
-
-    def __init__(self) -> None:
-        self._now: dict[str, tuple[Projector, Seen]] = {}
-        self._before: dict[str, tuple[Projector, Seen]] = {}
-
-    def turn(self) -> None:
-        """Begin a turn: forget what was not asked for in the one that ends."""
-        self._before, self._now = self._now, {}
-
-    def view(
-        self, projector: Projector, document: dict[str, Any], viewer: Viewer, key: str
-    ) -> dict[str, Any]:
-        """Return what `projector.project` does for `viewer`, whose view is named `key`."""
-        known = self._now.get(key) or self._before.get(key)
-        # What was seen under other rules says nothing about these.
-        last = known[1] if known is not None and known[0] is projector else None
-        seen = projector.look(document, viewer, last)
-        self._now[key] = (projector, seen)
-        return seen.view
-
-
-class Entry:
-    """One version of a campaign as the feed holds it: the state, its hash, and its views so far.
-
-    Args:
-        sights: the views of versions near by; None where there are none to share parts with.
-    """
-
-    __slots__ = (
-        "_digests",
-        "_distinct",
-        "_sights",
-        "hash",
-        "header",
-        "projector",
-        "state",
-        "views",
-        "weight",
-    )
-
-    def __init__(
-        self,
-        state: CampaignState,
-        chain_hash: str,
-        projector: Projector,
-        header: EventHeader | None = None,
-        weight: int = 0,
-        sights: Sights | None = None,
-    ) -> None:
-        self.state = state
-        self.hash = chain_hash
-        self.projector = projector
-        self.header = header
-        self.weight = weight
-        self.views: dict[str, dict[str, Any]] = {}
-        self._digests: dict[str, str] = {}
-        self._sights = sights
-        self._distinct: frozenset[str] | None = None
-
-    @property
-    def version(self) -> int:
-        """The version this entry is."""
-        return self.state.version
-
-    @property
-    def distinct(self) -> frozenset[str]:
-        """The ids of the players who may see something no other player sees; found when asked."""
-        if self._distinct is None:
-            self._distinct = self.projector.distinct_players(self.state.document)
-        return self._distinct
-
-    def key(self, viewer: Viewer) -> str:
-        """Return the name of the view `viewer` has at this version."""
-        return view_key(viewer, self.distinct)
-
-    def view(self, viewer: Viewer) -> dict[str, Any]:
-        """Return the document as `viewer` sees it at this version."""
-        key = self.key(viewer)
-        found = self.views.get(key)
-        if found is None:
-            document, projector = self.state.document, self.projector
-            if self._sights is None:
-                found = projector.project(document, viewer)
-            else:
-                found = self._sights.view(projector, document, viewer, key)
-            self.views[key] = found
-        return found
-
-    def digest(self, viewer: Viewer) -> str:
-        """Return the digest of what `viewer` sees at this version, made once for all who do."""
-        key = self.key(viewer)
-        found = self._digests.get(key)
-        if found is None:
-            found = self._digests[key] = digest(self.view(viewer))
-        return found
 
 
 class Feed:
@@ -340,19 +236,27 @@ class Feed:
         """Return whose eyes saw what `viewer` saw since `base`.
 
         Any player's will do for one who shared their view all the time; one who had a view of its
-        own at any version in between may know of events that others may not, and the reverse.
+        own at any version in between may know of events that others may not, and the reverse; and
+        so does the author of one.
         """
         if viewer.role != "player":
             return viewer
         own = viewer.player_id in base.distinct or any(
-            viewer.player_id in entry.distinct for entry in self._since(base)
+            viewer.player_id in entry.distinct or is_own(entry.header, viewer)
+            for entry in self._since(base)
         )
         return viewer if own else ANY_PLAYER
 
-    def _headers(self, viewer: Viewer, base: Entry, room: int | None = None) -> list[EventHeader]:
-        """Return the events after `base` that this viewer may know of: those that changed the view.
+    def authors(self, base: Entry) -> frozenset[str]:
+        """Return the players who have made events since `base`: each is told of their own."""
+        found = [entry.header.actor for entry in self._since(base) if entry.header is not None]
+        return frozenset(actor.member for actor in found if actor.role == "player")
 
-        A DM may know of all. Where `room` (bytes) or memory ends, the oldest are left out.
+    def _headers(self, viewer: Viewer, base: Entry, room: int | None = None) -> list[EventHeader]:
+        """Return the events after `base` that this viewer may know of.
+
+        They are those that changed the view, and the viewer's own. A DM may know of all. Where
+        `room` (bytes) or memory ends, the oldest are left out.
         """
         headers: list[EventHeader] = []
         for version in range(self.head.version, base.version, -1):
@@ -364,7 +268,8 @@ class Feed:
                 room -= len(msgspec.json.encode(entry.header))
                 if room < 0:
                     break
-            if viewer.role == "dm" or (before is not None and self._patch(viewer, before, entry)):
+            known = viewer.role == "dm" or is_own(entry.header, viewer)
+            if known or (before is not None and self._patch(viewer, before, entry)):
                 headers.append(entry.header)
         headers.reverse()
         return headers
@@ -380,3 +285,10 @@ class Feed:
         if patch is None:
             patch = self._steps[name] = diff(before.view(viewer), after.view(viewer))
         return patch
+
+
+def is_own(header: EventHeader | None, viewer: Viewer) -> bool:
+    """Return whether `viewer` made the event: somebody with a name, so that nobody else did."""
+    if header is None or viewer.player_id is None:
+        return False
+    return header.actor == Actor(viewer.player_id, viewer.role)

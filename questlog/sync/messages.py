@@ -16,6 +16,7 @@ from questlog.campaign.errors import Invalid, Rejection, from_document
 from questlog.campaign.events import DEFAULT_KIND, EventHeader
 from questlog.campaign.ids import MAX_EVENT_ID
 from questlog.document import DocumentError, Limits, check, decode
+from questlog.sync.talk import TalkMessage, TalkTold
 
 SUBPROTOCOL = "questlog.v1"
 Mode = Literal["delta", "full"]
@@ -111,6 +112,7 @@ ServerMessage = (
     | Committed
     | Rejected
     | Error
+    | TalkTold
 )
 
 
@@ -137,7 +139,8 @@ class Resync(_Client, frozen=True, tag="resync"):
 class ClientHeartbeat(_Client, frozen=True, tag="heartbeat"):
     """Say that this client lives and which version it holds; the server answers with its own.
 
-    `digest` asks for the view's digest, in the answer and in those at rest, until one does not.
+    `digest` true asks for the view's digest, in the answer and from then on in those at rest;
+    false takes that back.
     """
 
     version: int = 0
@@ -217,7 +220,13 @@ class DeactivateMessage(_Client, frozen=True, tag="deactivate"):
 
 
 ClientMessage = (
-    Authenticate | Resync | ClientHeartbeat | CommitMessage | ActivateMessage | DeactivateMessage
+    Authenticate
+    | Resync
+    | ClientHeartbeat
+    | CommitMessage
+    | ActivateMessage
+    | DeactivateMessage
+    | TalkMessage
 )
 
 
@@ -229,13 +238,18 @@ def protocols_with(token: str | None) -> tuple[str, ...]:
 class Encoded:
     """A message in bytes, encoded once for everyone it goes to.
 
-    `wire` is room for a transport to keep its own form beside it, made once as well.
+    Attributes:
+        place: the position a peer holds that has got this, None where it moves nobody.
+        wire: room for a transport to keep its own form beside it, made once as well.
     """
 
-    __slots__ = ("payload", "wire")
+    __slots__ = ("payload", "place", "wire")
 
     def __init__(self, message: ServerMessage) -> None:
         self.payload: bytes = msgspec.json.encode(message)
+        self.place: str | None = None
+        if isinstance(message, CampaignActive | CampaignLoaded | CampaignUpdated):
+            self.place = message.position
         self.wire: Any = None
 
 

@@ -6,13 +6,14 @@ gap, and the replica asks to be brought up to date from the position it can prov
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from questlog.campaign.events import EventHeader
 from questlog.document import DocumentError, apply, digest
+from questlog.sync.company import Company
 from questlog.sync.messages import (
     CampaignActive,
     CampaignDeactivated,
@@ -24,8 +25,10 @@ from questlog.sync.messages import (
     Rejected,
     Resync,
     ServerHeartbeat,
+    ServerMessage,
     read_server_message,
 )
+from questlog.sync.talk import TalkTold
 
 Status = Literal["connecting", "live", "stale", "waiting"]
 
@@ -70,7 +73,13 @@ class Failed(Struct, frozen=True):
     error: Error
 
 
-Effect = Changed | Deactivated | SendText | Answered | Failed
+class Heard(Struct, frozen=True):
+    """Something was said that is no change of the document; the replica's `company` knows of it."""
+
+    message: TalkTold
+
+
+Effect = Changed | Deactivated | SendText | Answered | Failed | Heard
 
 
 class Replica:
@@ -80,6 +89,7 @@ class Replica:
         campaign_id, version, position: what is held; None, 0 and None before the first snapshot.
             The position alone is None where the log refuted it: then only a snapshot is believed.
         document: the view, replaced and never mutated; None where nothing is active.
+        company: who is there, and what was said.
         status: `connecting` until the first message of a connection, `stale` from a gap to its
             healing, `waiting` at an empty table, else `live`.
     """
@@ -89,6 +99,7 @@ class Replica:
         self.version = 0
         self.position: str | None = None
         self.document: dict[str, Any] | None = None
+        self.company = Company()
         self.status: Status = "connecting"
         self._asked = False
 
@@ -132,6 +143,9 @@ class Replica:
                 return [Answered(message)]
             case Error():
                 return [Failed(message)]
+            case _:
+                self.company.hear(message)
+                return [Heard(message)]
 
     def _replace(
         self,
@@ -175,6 +189,8 @@ class Replica:
         return [Changed(message.campaign_id, message.version, patch, message.events, None)]
 
     def _hold(self, message: CampaignActive | CampaignLoaded | CampaignUpdated) -> None:
+        if message.campaign_id != self.campaign_id:
+            self.company = Company()
         self.campaign_id = message.campaign_id
         self.version = message.version
         self.position = message.position
@@ -183,6 +199,7 @@ class Replica:
 
     def _deactivate(self, campaign_id: str) -> list[Effect]:
         self.campaign_id, self.version, self.position, self.document = None, 0, None, None
+        self.company = Company()
         self.status = "waiting"
         self._asked = False
         return [Deactivated(campaign_id)]
@@ -223,22 +240,10 @@ class Replica:
 def is_unknown_type(frame: bytes | str) -> bool:
     """Return whether a frame holds an object whose `type` this release does not know."""
     value = msgspec.json.decode(frame)
-    known = {cls.__struct_config__.tag for cls in _SERVER_TYPES}
+    known = {cls.__struct_config__.tag for cls in get_args(ServerMessage)}
     kind = value.get("type") if type(value) is dict else None
     return type(kind) is str and kind not in known
 
 
 def _send(message: Resync | ClientHeartbeat) -> SendText:
     return SendText(msgspec.json.encode(message).decode())
-
-
-_SERVER_TYPES = (
-    CampaignActive,
-    CampaignLoaded,
-    CampaignUpdated,
-    CampaignDeactivated,
-    ServerHeartbeat,
-    Committed,
-    Rejected,
-    Error,
-)

@@ -20,7 +20,8 @@ from questlog.campaign.position import Position, parse_position
 from questlog.campaign.visibility import Viewer
 from questlog.document import Limits
 from questlog.sync.closing import CloseCode, closes_with
-from questlog.sync.feed import Entry, Feed
+from questlog.sync.entries import Entry
+from questlog.sync.feed import Feed
 from questlog.sync.messages import (
     ActivateMessage,
     Authenticate,
@@ -38,8 +39,26 @@ from questlog.sync.messages import (
     ServerHeartbeat,
     read_client_message,
 )
+from questlog.sync.talk import (
+    DecideMessage,
+    NarrationMessage,
+    ReleaseLeaseMessage,
+    SignalMessage,
+    StatusMessage,
+    SuggestMessage,
+    TakeLeaseMessage,
+)
 
-SocketRequest = CommitMessage | ActivateMessage | DeactivateMessage
+Asked = (
+    CommitMessage
+    | SuggestMessage
+    | DecideMessage
+    | TakeLeaseMessage
+    | ReleaseLeaseMessage
+    | NarrationMessage
+)
+SocketRequest = Asked | ActivateMessage | DeactivateMessage
+Word = StatusMessage | SignalMessage
 
 
 class Phase(Enum):
@@ -77,6 +96,18 @@ class Execute(Struct, frozen=True):
     message: SocketRequest
 
 
+class Relay(Struct, frozen=True):
+    """Pass on a word that nobody answers."""
+
+    message: Word
+
+
+class Heard(Struct, frozen=True):
+    """Note that the peer says it holds this version."""
+
+    version: int
+
+
 class Diverged(Struct, frozen=True):
     """Note that a replica held something else than this view at a version: a fault of somebody's.
 
@@ -87,6 +118,12 @@ class Diverged(Struct, frozen=True):
     version: int
     ours: str
     theirs: str
+
+
+class Warn(Struct, frozen=True):
+    """Say that something the peer sent was not taken; no request, so nothing else answers it."""
+
+    rejection: Rejection
 
 
 class Renew(Struct, frozen=True):
@@ -102,7 +139,7 @@ class Close(Struct, frozen=True):
     rejection: Rejection
 
 
-Effect = Send | Recall | Refuse | Execute | Renew | Diverged | Close
+Effect = Send | Recall | Refuse | Execute | Relay | Heard | Warn | Renew | Diverged | Close
 
 
 class Session:
@@ -113,14 +150,22 @@ class Session:
             campaign is followed it sees nothing, whoever it is.
         mode: `delta`, or `full` for peers that know no patches.
         feed: the campaign followed, None at an empty table.
+        came_with: the version the peer claimed to hold when it came; 0: none.
     """
 
-    def __init__(self, viewer: Viewer, mode: Mode, limits: Limits) -> None:
+    def __init__(self, viewer: Viewer, mode: Mode, limits: Limits, *, terse: bool = False) -> None:
+        """Begin at no campaign.
+
+        Args:
+            terse: say nothing to a peer that comes with the position of the head.
+        """
         self.viewer = viewer
         self.mode = mode
         self.feed: Feed | None = None
         self.phase = Phase.WAITING
+        self.came_with = 0
         self._limits = limits
+        self._terse = terse
         self._held: Entry | None = None
         self._since: Position | None = None
         self._reason: Reason = "connected"
@@ -132,7 +177,13 @@ class Session:
         if self.phase is Phase.CLOSED:
             return []
         self.feed = feed
-        return self._catch_up(None if since is None else parse_position(since), reason)
+        position = None if since is None else parse_position(since)
+        self.came_with = 0 if position is None else position.version
+        return self._catch_up(position, reason)
+
+    def visit(self, feed: Feed) -> None:
+        """Take requests about `feed` from a peer that follows nothing."""
+        self.feed, self.phase = feed, Phase.LIVE
 
     def leave(self, now: str) -> list[Effect]:
         """Stop following: the campaign has left the table."""
@@ -156,22 +207,32 @@ class Session:
             case Resync(position=text, digest=theirs):
                 diverged = [] if theirs is UNSET else self._diverged(theirs)
                 return diverged + self._resync(None if text is None else parse_position(text))
-            case ClientHeartbeat(digest=wanted):
-                self._with_digest = wanted is True
-                return self.heartbeat(now)
+            case ClientHeartbeat(version=version, digest=wanted):
+                if wanted is not UNSET:
+                    self._with_digest = wanted
+                return [*self._heard(version), *self._heartbeat(now, with_digest=wanted is True)]
             case _:
                 return self._request(message)
 
     def heartbeat(self, now: str) -> list[Effect]:
-        """Say where the followed campaign stands: at rest, and in answer to the peer's."""
+        """Say where the followed campaign stands, at rest; its digest to who has asked for it."""
+        return self._heartbeat(now, with_digest=self._with_digest)
+
+    def _heartbeat(self, now: str, *, with_digest: bool) -> list[Effect]:
         if self.phase is Phase.WAITING:
             return [Send(Encoded(ServerHeartbeat(None, 0, None, now)))]
         if self.feed is not None and self.phase is Phase.LIVE:
-            if self._with_digest:
+            if with_digest:
                 self._told = (self.feed.head.version, self.feed.head.digest(self.viewer))
-            return [Send(self.feed.heartbeat(self.viewer, with_digest=self._with_digest))]
+            return [Send(self.feed.heartbeat(self.viewer, with_digest=with_digest))]
         # What the peer should hold is on its way; naming the head would only make it ask again.
         return []
+
+    def _heard(self, version: int) -> list[Effect]:
+        """Note what the peer says it holds, where there can be such a version."""
+        if self.feed is None or not 1 <= version <= self.feed.head.version:
+            return []
+        return [Heard(version)]
 
     def refuse_binary(self, now: str) -> list[Effect]:
         """Take a binary frame: this protocol has none."""
@@ -248,7 +309,7 @@ class Session:
             return []
         return [Diverged(*told, theirs)]
 
-    def _request(self, message: SocketRequest) -> list[Effect]:
+    def _request(self, message: SocketRequest | Word) -> list[Effect]:
         """Have a request carried out, where the viewer's role may do such a thing."""
         if isinstance(message, ActivateMessage) and self.feed is None:
             # Nothing is followed: what they are at the campaign it names is not known here.
@@ -256,7 +317,11 @@ class Session:
         try:
             require(self.viewer.role, act_of(message))
         except Forbidden as refusal:
+            if isinstance(message, StatusMessage | SignalMessage):
+                return [Warn(refusal)]
             return [Refuse(message.id, refusal)]
+        if isinstance(message, StatusMessage | SignalMessage):
+            return [Relay(message)]
         return [Execute(message)]
 
     def _catch_up(self, since: Position | None, reason: Reason) -> list[Effect]:
@@ -277,6 +342,8 @@ class Session:
         assert feed is not None
         self.phase, self._since = Phase.LIVE, None
         if entry is not None and since is not None and feed.proves(since, entry, self.viewer):
+            if self._terse and entry is feed.head:
+                return []
             return [Send(feed.catch_up(self.viewer, entry, self.mode, self._reason))]
         return [Send(feed.snapshot(self.viewer, self._reason))]
 
@@ -289,11 +356,21 @@ class Session:
         return [Send(Encoded(Error(rejection.code, rejection.message, now)))]
 
 
-def act_of(message: SocketRequest) -> Act:
+def act_of(message: SocketRequest | Word) -> Act:
     """Return what a request wants to do, for the table of who may do what."""
     match message:
         case CommitMessage():
             return Act.COMMIT
+        case SuggestMessage():
+            return Act.SUGGEST
+        case DecideMessage():
+            return Act.DECIDE
+        case TakeLeaseMessage() | ReleaseLeaseMessage():
+            return Act.STEER
+        case NarrationMessage():
+            return Act.NARRATE
+        case StatusMessage() | SignalMessage():
+            return Act.SPEAK
         case ActivateMessage() | DeactivateMessage():
             return Act.SEAT
 

@@ -303,6 +303,9 @@ def test_a_payload_is_decoded_by_its_kind_alone() -> None:
     assert built_in_kinds() == (
         *("campaign.created", "campaign.activated", "campaign.deactivated"),
         "visibility.changed",
+        *("suggestion.made", "suggestion.accepted", "suggestion.dismissed", "suggestion.answered"),
+        *("lease.taken", "lease.released"),
+        *("narration.begun", "narration.added", "narration.ended", "narration.interrupted"),
     )
     for data in ("[]", "{", '{"visibility":7}'):
         with pytest.raises(msgspec.MsgspecError):

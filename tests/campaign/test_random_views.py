@@ -29,7 +29,7 @@ from questlog.campaign.visibility import (
 )
 from questlog.document import PatchFailed, apply, decode, diff, encode, equal, parse
 from questlog.document.pointer import escape
-from questlog.sync.feed import Sights
+from questlog.sync.entries import Sights
 from tests.campaign import seeing
 from tests.document import documents
 

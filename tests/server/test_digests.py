@@ -42,7 +42,7 @@ async def test_a_digest_once_asked_for_comes_at_rest_too(tmp_path: Path) -> None
             await peer.say(type="heartbeat", version=1, digest=True)
             for _ in range(2):
                 assert (await peer.until("heartbeat"))["digest"] == digest(DOCUMENT)
-            await peer.say(type="heartbeat", version=1)
+            await peer.say(type="heartbeat", version=1, digest=False)
             await peer.until("heartbeat")
             assert "digest" not in await peer.until("heartbeat")
 

@@ -271,17 +271,17 @@ async def test_a_peer_that_takes_deflated_frames_gets_them_in_order(call: Caller
 
 def test_a_deflated_frame_needs_nothing_that_came_before() -> None:
     from questlog.sync.messages import Encoded, Error
-    from server.frames import frames_of
+    from server.frames import Form, frames_of
 
     message = Encoded(Error("invalid", "z" * 100_000, "now"))
-    frame = frames_of(message).for_peer(deflate=True)
+    frame = frames_of(message).for_peer(Form.DEFLATED)
     assert frame[0] == 0x80 | 0x40 | 0x01
     assert len(frame) < 1000
     body = frame[4:]
     inflated = zlib.decompressobj(-15).decompress(body + b"\x00\x00\xff\xff")
     assert inflated == message.payload
     assert frames_of(message) is frames_of(message)
-    assert frames_of(message).for_peer(deflate=False)[0] == 0x81
+    assert frames_of(message).for_peer(Form.PLAIN)[0] == 0x81
 
 
 async def test_sockets_are_told_when_the_server_goes(tmp_path: Path) -> None:

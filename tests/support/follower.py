@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from questlog.document import apply
-from tests.support.peer import Peer
+from tests.support.peer import TALK, Peer
 
 
 class Follower:
@@ -19,6 +19,8 @@ class Follower:
         """Take a snapshot or a delta."""
         if message["type"] in ("campaign_active", "campaign_loaded"):
             self.document = message["structured_data"]
+        elif message["type"] in TALK:
+            return
         else:
             assert message["base"] == self.version
             self.document = apply(self.document, message["patch"])

@@ -11,6 +11,10 @@ from typing import Any
 from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 
 PATIENCE = 20.0
+# What is said beside the document: passed over by those who only ask for that.
+TALK = frozenset(
+    {"presence", "player_joined", "player_left", "player_status", "lease", "signal", "narration"}
+)
 
 
 class Peer:
@@ -20,7 +24,13 @@ class Peer:
         self.socket = socket
 
     async def next(self) -> dict[str, Any]:
-        """Return the next message."""
+        """Return the next message about the document, or an answer."""
+        while (message := await self.hear())["type"] in TALK:
+            pass
+        return message
+
+    async def hear(self) -> dict[str, Any]:
+        """Return the next message, whatever it is about."""
         async with asyncio.timeout(PATIENCE):
             message = await self.socket.receive()
         assert message.type is WSMsgType.TEXT, message
@@ -29,7 +39,7 @@ class Peer:
 
     async def until(self, kind: str) -> dict[str, Any]:
         """Return the next message of a type, passing over the others."""
-        while (message := await self.next())["type"] != kind:
+        while (message := await self.hear())["type"] != kind:
             pass
         return message
 

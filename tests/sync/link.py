@@ -9,7 +9,8 @@ import msgspec
 
 from questlog.campaign.visibility import Viewer
 from questlog.document import equal
-from questlog.sync.feed import Entry, Feed
+from questlog.sync.entries import Entry
+from questlog.sync.feed import Feed
 from questlog.sync.messages import Mode
 from questlog.sync.replica import Replica, SendText
 from questlog.sync.session import Effect, Phase, Recall, Send, Session

@@ -13,7 +13,7 @@ from questlog.campaign.position import Position, parse_position
 from questlog.campaign.visibility import Rule, Rules, Viewer
 from questlog.document import apply, diff, equal
 from questlog.sync import feed as feeds
-from questlog.sync.feed import Entry
+from questlog.sync.entries import Entry
 from questlog.sync.messages import CampaignUpdated, Encoded
 from tests.sync.world import AT, Campaign, opening
 

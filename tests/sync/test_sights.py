@@ -12,7 +12,7 @@ import pytest
 from questlog.campaign.visibility import Projector, Rule, Rules, Viewer
 from questlog.document import apply, diff
 from questlog.sync import feed as feeds
-from questlog.sync.feed import Sights
+from questlog.sync.entries import Sights
 from tests.sync.world import Campaign, opening, rule_sets
 
 MIRA, BOB = Viewer("player", "mira"), Viewer("player", "bob")

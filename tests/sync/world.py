@@ -19,7 +19,8 @@ from questlog.campaign.events import Actor, EventHeader
 from questlog.campaign.state import CampaignState
 from questlog.campaign.visibility import Projector, Rule, Rules, Viewer, default_rules
 from questlog.document import Limits, encode
-from questlog.sync.feed import Entry, Feed
+from questlog.sync.entries import Entry
+from questlog.sync.feed import Feed
 
 AT = "2026-01-01T00:00:00.000Z"
 SECRET = b"a secret of the store's own"

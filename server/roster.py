@@ -1,0 +1,103 @@
+"""The roster: who is at a campaign, one entry a member, however many devices they came with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from questlog.campaign.visibility import Viewer
+from questlog.sync.talk import Member
+from server.connection import Connection
+
+
+class Present:
+    """A member who is there, or has been until a moment ago.
+
+    Attributes:
+        connections: each with the newest version it is known to hold.
+        leaving: what will say that they have left, while nothing of theirs is connected.
+    """
+
+    __slots__ = ("connections", "leaving", "status", "version", "viewer")
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.connections: dict[Connection, int] = {}
+        self.status: str | None = None
+        self.version = 0
+        self.leaving: asyncio.TimerHandle | None = None
+
+    def told(self) -> Member:
+        """Return this member as they are told of."""
+        player_id, role = self.viewer.player_id, self.viewer.role
+        return Member(player_id, role, self.status, len(self.connections), self.version)
+
+
+class Roster:
+    """Who is there."""
+
+    def __init__(self) -> None:
+        self._members: dict[Viewer, Present] = {}
+
+    def __len__(self) -> int:
+        """Return how many members are there."""
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[Present]:
+        """Iterate over the members, in the order they came."""
+        return iter(self._members.values())
+
+    def member(self, viewer: Viewer) -> Present | None:
+        """Return the member a viewer is, None where they are not there."""
+        return self._members.get(viewer)
+
+    def arrive(self, connection: Connection, version: int) -> Present | None:
+        """Take in a connection that holds `version`; returns its member if that one was away."""
+        viewer = connection.session.viewer
+        member = self._members.get(viewer)
+        fresh = member is None
+        if member is None:
+            member = self._members[viewer] = Present(viewer)
+        if member.leaving is not None:
+            member.leaving.cancel()
+            member.leaving = None
+        member.connections[connection] = version
+        member.version = max(member.version, version)
+        connection.present = member
+        return member if fresh else None
+
+    def depart(self, connection: Connection) -> Present | None:
+        """Let a connection go; returns its member if that was their last."""
+        member: Present | None = connection.present
+        connection.present = None
+        if member is None:
+            return None
+        member.connections.pop(connection, None)
+        return None if member.connections else member
+
+    def heard(self, connection: Connection, version: int) -> bool:
+        """Note that a connection holds `version`; returns whether that is news of its member."""
+        member: Present | None = connection.present
+        if member is None:
+            return False
+        member.connections[connection] = version
+        newest = max(member.connections.values())
+        changed, member.version = newest != member.version, newest
+        return changed
+
+    def forget(self, member: Present) -> bool:
+        """Strike out a member who has not come back; returns whether they were on it."""
+        if self._members.get(member.viewer) is not member or member.connections:
+            return False
+        del self._members[member.viewer]
+        return True
+
+    def told(self, knows: Callable[[Viewer], bool]) -> list[Member]:
+        """Return the members that whoever `knows` is for may know of."""
+        return [member.told() for member in self if knows(member.viewer)]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many there are of each role."""
+        counts = Counter(member.viewer.role for member in self)
+        return {"dm": counts["dm"], "player": counts["player"], "spectator": counts["spectator"]}
