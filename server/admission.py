@@ -27,6 +27,23 @@ BEARER = "bearer"
 OPEN_DM = OpenIdentity(Viewer("dm"))
 MINUTE = 60
 
+TokenReader = Callable[[web.Request], str | None]
+
+
+def bearer_of(request: web.BaseRequest) -> str | None:
+    """Return the token in the Authorization header (RFC 6750, 2.1), None where there is none.
+
+    Raises:
+        Unauthenticated: the header holds something else, or there are two.
+    """
+    headers = request.headers.getall("Authorization", ())
+    if not headers:
+        return None
+    scheme, _, token = headers[0].partition(" ")
+    if len(headers) > 1 or scheme.lower() != BEARER or not token.strip():
+        raise Unauthenticated("The Authorization header is: Bearer TOKEN.")
+    return token.strip()
+
 
 class Caller(Struct, frozen=True):
     """Who makes a call, and who looks when they do.
@@ -65,11 +82,14 @@ class Admission:
         self._dms = Buckets(config.dm_rate, config.dm_rate * BURST_SECONDS)
         self._failures = Buckets(config.failed_tokens / MINUTE, config.failed_tokens)
 
-    async def admit(self, request: web.Request, act: Act | None) -> Caller:
+    async def admit(
+        self, request: web.Request, act: Act | None, read: TokenReader = bearer_of
+    ) -> Caller:
         """Return who makes this request, having made sure that they may do `act`.
 
         Args:
             act: None: whoever comes.
+            read: finds the token in a request.
 
         Raises:
             Unauthenticated, Forbidden, RateLimited, StoreUnavailable: they are turned away.
@@ -82,7 +102,7 @@ class Admission:
             # A browser on this machine may have been led here under a name of somebody else's.
             check_host(request)
             return Caller(None, None, address, act)
-        identity = await self.identify_by(bearer_of, request)
+        identity = await self.identify_by(read, request)
         request[LABEL] = identity.label
         if act is Act.METRICS:
             if not (isinstance(identity, OwnIdentity) and identity.metrics):
@@ -110,9 +130,7 @@ class Admission:
         require(viewer.role, caller.act)
         return Caller(caller.identity, viewer, caller.address, caller.act)
 
-    async def identify_by(
-        self, read: Callable[[web.Request], str | None], request: web.Request
-    ) -> Identity:
+    async def identify_by(self, read: TokenReader, request: web.Request) -> Identity:
         """Return who shows the token that `read` finds in a request.
 
         Raises:
@@ -169,18 +187,3 @@ class Admission:
             refusal = Throttled("Too many requests: come back later.", wait)
             refusal.limit = setting
             raise refusal
-
-
-def bearer_of(request: web.BaseRequest) -> str | None:
-    """Return the token in the Authorization header (RFC 6750, 2.1), None where there is none.
-
-    Raises:
-        Unauthenticated: the header holds something else, or there are two.
-    """
-    headers = request.headers.getall("Authorization", ())
-    if not headers:
-        return None
-    scheme, _, token = headers[0].partition(" ")
-    if len(headers) > 1 or scheme.lower() != BEARER or not token.strip():
-        raise Unauthenticated("The Authorization header is: Bearer TOKEN.")
-    return token.strip()

@@ -25,6 +25,7 @@ from server.config import Config
 from server.guards import Guards
 from server.hardening import QuietRunner
 from server.hub import Hub
+from server.polling import Polls
 from server.problems import problem_middleware
 from server.registry import Registry
 from server.services import SERVICES, Services
@@ -120,7 +121,18 @@ def furnish(app: web.Application, store: EventStore, access: AccessFile | None =
     audit.watch("connections", "Sockets that are open.", lambda: len(hub.connections))
     audit.watch("campaigns_in_memory", "Campaigns in memory.", lambda: len(registry.seats()))
     app[SERVICES] = Services(
-        config, clock, store, background, registry, tables, hub, attendant, admission, audit, log
+        config,
+        clock,
+        store,
+        background,
+        registry,
+        tables,
+        hub,
+        attendant,
+        Polls(config, clock, hub, registry, background),
+        admission,
+        audit,
+        log,
     )
 
 

@@ -121,6 +121,19 @@ class StateAnswer(Struct, frozen=True):
     structured_data: dict[str, Any]
 
 
+class UpdatesAnswer(Struct, frozen=True):
+    """Messages as a socket would bring them, in order, and the position they lead to."""
+
+    messages: list[dict[str, Any]]
+    position: str | None
+
+
+class MessageAnswer(Struct, frozen=True):
+    """What a message is answered with: messages as a socket would bring them."""
+
+    messages: list[dict[str, Any]]
+
+
 class EventAnswer(Struct, frozen=True):
     """Events of a campaign in order, and the version of its head."""
 
@@ -131,6 +144,26 @@ class EventAnswer(Struct, frozen=True):
 async def read_json(request: web.Request, config: Config, *, most: int | None = None) -> Any:
     """Return the request's body as a JSON value; None for an empty body.
 
+    Args:
+        most: bytes, where it is less than a DM may send.
+
+    Raises:
+        Rejection: as `read_body`; `bad_json` or `invalid` (nested too deep).
+    """
+    body = await read_body(request, config, most=most)
+    if not body:
+        return None
+    try:
+        return decode(body, config.message_limits())
+    except DocumentError as error:
+        refusal = from_document(error)
+        refusal.limit = "max_body" if refusal.limit == "max_bytes" else refusal.limit
+        raise refusal from error
+
+
+async def read_body(request: web.Request, config: Config, *, most: int | None = None) -> bytes:
+    """Return the request's body.
+
     It may have been long on its way, so whoever sends it is looked at again: they act with the seat
     they have now, or not at all.
 
@@ -138,8 +171,8 @@ async def read_json(request: web.Request, config: Config, *, most: int | None = 
         most: bytes, where it is less than a DM may send.
 
     Raises:
-        Rejection: `too_large`, `bad_json` or `invalid` (nested too deep, too late), or the caller
-            may not do this any more.
+        Rejection: `too_large`, `bad_json` (not encoded as it says) or `invalid` (too late), or the
+            caller may not do this any more.
     """
     try:
         async with asyncio.timeout(config.body_timeout):
@@ -151,14 +184,7 @@ async def read_json(request: web.Request, config: Config, *, most: int | None = 
     except web.RequestPayloadError as error:
         raise BadJson("The body is not encoded as its Content-Encoding says.") from error
     await confirm(request)
-    if not body:
-        return None
-    try:
-        return decode(body, config.message_limits())
-    except DocumentError as error:
-        refusal = from_document(error)
-        refusal.limit = "max_body" if refusal.limit == "max_bytes" else refusal.limit
-        raise refusal from error
+    return body
 
 
 async def _read_at_most(request: web.Request, most: int) -> bytes:

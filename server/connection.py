@@ -44,6 +44,7 @@ class Connection:
         room: the room of the campaign followed.
         audience: who in the room gets the same bytes, while it is live.
         introduced: whether it knows who is there and what waits for it.
+        acquainted: whether it knew that already when it came.
         present: the member it is one connection of, in its room.
         own: ids of the suggestions of a peer that has no name to know them by.
         answers: what its requests are still owed, in their order.
@@ -51,6 +52,7 @@ class Connection:
 
     __slots__ = (
         "_closing",
+        "acquainted",
         "address",
         "answers",
         "audience",
@@ -100,7 +102,7 @@ class Connection:
         self.table: Any = None
         self.room: Any = None
         self.audience: Any = None
-        self.introduced = False
+        self.introduced = self.acquainted = False
         self.present: Any = None
         self.own: tuple[str, ...] = ()
         self.answers: deque[AnswerSlot] = deque()

@@ -81,7 +81,8 @@ def _chunk(data: bytes) -> bytes:
 
 
 QUIET_EVENT = _chunk(b":\n\n")
-LAST_CHUNK = b"0\r\n\r\n"
+# Milliseconds after which a browser comes back.
+RETRY_EVENT = _chunk(b"retry: 2000\n\n")
 
 
 def _frame(payload: bytes, first: int) -> bytes:

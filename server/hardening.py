@@ -47,6 +47,7 @@ class QuietHandler(RequestHandler):
         "_deaf",
         "_excess",
         "_gone",
+        "_mourner",
         "_patience",
         "_unreadable",
         "refused",
@@ -56,6 +57,7 @@ class QuietHandler(RequestHandler):
         super().__init__(*args, **kwargs)
         self.refused = refused
         self._gone = asyncio.Event()
+        self._mourner: Callable[[], None] | None = None
         self._unreadable = False
         self._allowance: int | None = None
         self._bytes: Bucket | None = None
@@ -77,6 +79,10 @@ class QuietHandler(RequestHandler):
         now = self._loop.time()
         self._bytes = None if rate is None else bucket(rate, now)
         self._excess = excess
+
+    def when_gone(self, mourner: Callable[[], None]) -> None:
+        """Have `mourner` called when the peer has gone: a handler that only writes is not told."""
+        self._mourner = mourner
 
     def allow(self, size: int | None, excess: Callable[[], None]) -> None:
         """Take at most `size` more bytes (None: any number); past them call `excess`, once."""
@@ -105,6 +111,8 @@ class QuietHandler(RequestHandler):
         if self._patience is not None:
             self._patience.cancel()
         self._gone.set()
+        if self._mourner is not None:
+            self._mourner()
         super().connection_lost(exc)
 
     async def finish_response(

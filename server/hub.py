@@ -35,7 +35,7 @@ from server.config import Config
 from server.connection import Connection
 from server.crowd import Crowd, is_known
 from server.doorway import Target
-from server.links import StreamLink
+from server.links import Mailbox, StreamLink
 from server.metering import Metering
 from server.registry import Registry, Seat
 from server.relays import Relays
@@ -308,6 +308,8 @@ class Hub:
         """Bring a slow peer to the head once its outbox has drained; close it if it never does."""
         if await self.drained(connection):
             self.perform(connection, connection.session.drained())
+            if isinstance(connection.link, Mailbox):
+                connection.link.nudge()
 
     async def drained(self, connection: Connection) -> bool:
         """Wait until an outbox has drained; close its connection if it stays full."""

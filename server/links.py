@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractStreamWriter
 from questlog.campaign.errors import BadJson, Invalid, Rejection, TooLarge
 from questlog.sync.closing import CloseCode, closes_with
 from questlog.sync.messages import Encoded, Error
-from server.frames import LAST_CHUNK, QUIET_EVENT, Form, close_frame, frames_of
+from server.frames import QUIET_EVENT, Form, close_frame, frames_of
 
 PING = b"\x89\x00"
 CLOSE_GRACE = 2.0
@@ -217,14 +217,12 @@ class StreamLink(_Wire):
         self.write(QUIET_EVENT)
 
     async def close(self, code: int, reason: str) -> None:
-        """End the response."""
-        if not self.closed:
-            self.write(LAST_CHUNK)
-            try:
-                async with asyncio.timeout(CLOSE_GRACE):
-                    await self.drained()
-            except (TimeoutError, ConnectionError):
-                self._let_go()
+        """Let the response end, which aiohttp does once its handler returns."""
+        try:
+            async with asyncio.timeout(CLOSE_GRACE):
+                await self.drained()
+        except (TimeoutError, ConnectionError):
+            self._let_go()
         self.over.set()
 
 
@@ -259,8 +257,12 @@ class Mailbox:
         self._empty.set()
         return messages
 
+    def nudge(self) -> None:
+        """Wake whoever waits for news, though nothing has been put in: the session has moved."""
+        self._news.set()
+
     async def news(self) -> None:
-        """Wait until something is in it, or it is closed."""
+        """Wait until something is in it, the session has moved, or it is closed."""
         await self._news.wait()
 
     def hold(self, most: int) -> None:

@@ -30,6 +30,7 @@ class Route(Struct, frozen=True, kw_only=True):
         act: what a caller must be allowed to do; None: anybody may call, with no token.
         query, headers: names of the parameters understood, each with what it means.
         codes: the codes of the errors it may answer with, beyond `store_unavailable`.
+        token_in_query: whether `?token=` counts: for what a browser calls without headers.
     """
 
     method: str
@@ -44,10 +45,11 @@ class Route(Struct, frozen=True, kw_only=True):
     query: Mapping[str, str] = NOTHING
     headers: Mapping[str, str] = NOTHING
     codes: tuple[str, ...] = ()
+    token_in_query: bool = False
 
 
-def describe(routes: Sequence[Route]) -> dict[str, Any]:
-    """Return the description of `routes` as an OpenAPI 3.1 document."""
+def describe(routes: Sequence[Route], prefix: str = "") -> dict[str, Any]:
+    """Return the description of `routes`, served below `prefix`, as an OpenAPI 3.1 document."""
     kinds = {kind for route in routes for kind in (route.request, route.response)} - {None}
     ordered = [*sorted(kinds, key=str), Problem]
     schemas, components = msgspec.json.schema_components(ordered, ref_template=REF)
@@ -63,6 +65,7 @@ def describe(routes: Sequence[Route]) -> dict[str, Any]:
             "description": "Event-sourced campaign state: commits in, live deltas out.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        **({"servers": [{"url": prefix}]} if prefix else {}),
         "paths": paths,
         "components": {
             "schemas": components,

@@ -67,7 +67,7 @@ class Room:
         """Take in a connection whose viewer follows this campaign from now on."""
         self.connections[connection] = None
         connection.room = self
-        connection.introduced = False
+        connection.introduced, connection.acquainted = connection.acquainted, False
         self.company.seat(connection)
 
     def leave(self, connection: Connection) -> None:

@@ -79,9 +79,16 @@ class Roster:
     def heard(self, connection: Connection, version: int) -> bool:
         """Note that a connection holds `version`; returns whether that is news of its member."""
         member: Present | None = connection.present
-        if member is None:
-            return False
-        member.connections[connection] = version
+        if member is not None:
+            member.connections[connection] = version
+        else:
+            # Told by a call: of whoever listens to a stream, which has no way to say so.
+            member = self._members.get(connection.session.viewer)
+            streams = [] if member is None else member.connections
+            heard = [each for each in streams if each.link.kind == "stream"]
+            if member is None or not heard:
+                return False
+            member.connections.update(dict.fromkeys(heard, version))
         newest = max(member.connections.values())
         changed, member.version = newest != member.version, newest
         return changed

@@ -14,7 +14,8 @@ from aiohttp import web
 from questlog.campaign.authority import Act
 from questlog.campaign.visibility import Rules
 from questlog.sync.messages import CommitForm
-from server import campaigns, joining, probes, sockets, states
+from server import campaigns, fallbacks, joining, probes, sockets, states
+from server.admission import TokenReader, bearer_of
 from server.bodies import (
     ActivateBody,
     CampaignList,
@@ -27,10 +28,13 @@ from server.bodies import (
     EventAnswer,
     JoinBody,
     Joined,
+    MessageAnswer,
     Seated,
     StateAnswer,
+    UpdatesAnswer,
 )
 from server.callers import CALLER
+from server.doorway import token_of
 from server.openapi import Handler, Route, describe
 from server.services import services_of
 
@@ -47,7 +51,7 @@ CHANGE = (*BODY, "unknown_campaign", "version_conflict", "id_reused")
 
 def routes() -> list[Route]:
     """Return every call, in the order of the documentation."""
-    return [*_campaigns(), *_states(), *_rules_and_seats(), *_server()]
+    return [*_campaigns(), *_states(), *_live(), *_rules_and_seats(), *_server()]
 
 
 def _campaigns() -> list[Route]:
@@ -154,6 +158,54 @@ def _states() -> list[Route]:
     ]
 
 
+def _live() -> list[Route]:
+    """Return the calls that do what sockets do, for whom no socket gets through."""
+    since = "The position held, as the last message or answer gave it; none: a snapshot comes."
+    mode = "`full`: every update carries the whole document; else deltas."
+    token = "The caller's token, where no header can be sent."
+    return [
+        Route(
+            method="GET",
+            path=f"{CAMPAIGN}/updates",
+            handler=fallbacks.updates,
+            act=Act.SEE,
+            summary="Wait for news (long poll).",
+            response=UpdatesAnswer,
+            query={
+                "since": since,
+                "wait": "Seconds to wait for news; 25 where not given.",
+                "mode": mode,
+                "introduce": "1: tell who is there and what waits, though there is a position.",
+                "token": token,
+            },
+            codes=("invalid", "unknown_campaign"),
+            token_in_query=True,
+        ),
+        Route(
+            method="GET",
+            path=f"{CAMPAIGN}/stream",
+            handler=fallbacks.stream,
+            act=Act.SEE,
+            summary="Follow the campaign by Server-Sent Events.",
+            response=str,
+            query={"since": since, "mode": mode, "token": token},
+            headers={"Last-Event-ID": "The position held: what a browser sends as it comes back."},
+            codes=("invalid", "unknown_campaign"),
+            token_in_query=True,
+        ),
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/messages",
+            handler=fallbacks.messages,
+            act=Act.SEE,
+            summary="Send one message of a client's, as over a socket.",
+            request=dict[str, Any],
+            response=MessageAnswer,
+            codes=(*BODY, "unknown_campaign"),
+        ),
+    ]
+
+
 def _rules_and_seats() -> list[Route]:
     """Return the calls about who sees what, and where it is played."""
     return [
@@ -241,16 +293,20 @@ def _server() -> list[Route]:
     ]
 
 
-async def describe_api(_request: web.Request) -> web.Response:
+async def describe_api(request: web.Request) -> web.Response:
     """GET /api/openapi.json"""
-    return web.json_response(describe(routes()))
+    return web.json_response(describe(routes(), request.path.removesuffix("/api/openapi.json")))
 
 
-def behind_the_door(act: Act | None, handler: Handler) -> Handler:
-    """Return `handler` behind the door: who may not do `act` never reaches it."""
+def behind_the_door(act: Act | None, handler: Handler, read: TokenReader = bearer_of) -> Handler:
+    """Return `handler` behind the door: who may not do `act` never reaches it.
+
+    Args:
+        read: finds the token in a request.
+    """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        request[CALLER] = await services_of(request).admission.admit(request, act)
+        request[CALLER] = await services_of(request).admission.admit(request, act, read)
         return await handler(request)
 
     return guarded
@@ -259,7 +315,8 @@ def behind_the_door(act: Act | None, handler: Handler) -> Handler:
 def add_to(app: web.Application) -> None:
     """Give `app` every call, and the sockets."""
     for route in routes():
-        handler = behind_the_door(route.act, route.handler)
+        read = token_of if route.token_in_query else bearer_of
+        handler = behind_the_door(route.act, route.handler, read)
         if route.method == "GET":
             app.router.add_get(route.path, handler)
         else:

@@ -17,6 +17,7 @@ from server.background import Background
 from server.clock import Clock
 from server.config import Config
 from server.hub import Hub
+from server.polling import Polls
 from server.registry import Registry
 from server.tables import Tables
 
@@ -32,6 +33,7 @@ class Services(Struct, frozen=True):
     tables: Tables
     hub: Hub
     attendant: Attendant
+    polls: Polls
     admission: Admission
     audit: Audit
     log: Any

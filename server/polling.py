@@ -1,0 +1,224 @@
+"""Long poll: `GET …/updates` and `POST …/messages`, for whom no socket and no stream gets through.
+
+A poller has a session like anybody's, which goes on between two polls for a while: what is said
+meanwhile waits in its box. The next poll finds it by who asks and by the position they hold; one
+that holds another position, because an answer was lost on the way or because it has been on a
+socket since, gets a session of its own that catches up from there. So nothing is told twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec import Struct
+
+from questlog.campaign.errors import Invalid
+from questlog.campaign.position import parse_position
+from questlog.campaign.visibility import Viewer
+from questlog.sync.messages import Mode
+from questlog.sync.session import Close, Phase, Renew, Session
+from server.access.identity import Identity
+from server.addresses import counted_as
+from server.admission import Caller
+from server.background import Background
+from server.clock import Clock
+from server.config import Config
+from server.connection import Connection
+from server.crowd import is_known
+from server.doorway import Target
+from server.hub import Hub
+from server.links import Mailbox
+from server.registry import Registry
+
+Key = tuple[str, str, str, Viewer, Mode]
+
+
+class Ask(Struct, frozen=True):
+    """What a poll asks for.
+
+    Attributes:
+        wait: seconds.
+        introduce: whether to tell who is there and what waits, though the poller comes back.
+    """
+
+    since: str | None
+    wait: float
+    mode: Mode
+    introduce: bool
+
+
+class Poll:
+    """A poller's end of a session.
+
+    Attributes:
+        position: what the poller holds that has got the last answer.
+        until: what lets go of it where it does not come again.
+    """
+
+    __slots__ = ("box", "connection", "key", "position", "until")
+
+    def __init__(self, key: Key, box: Mailbox, connection: Connection) -> None:
+        self.key = key
+        self.box = box
+        self.connection = connection
+        self.position: str | None = None
+        self.until: asyncio.TimerHandle | None = None
+
+    async def gather(self, wait: float) -> tuple[list[bytes], str | None]:
+        """Return what there is to tell and the position it leads to, as soon as there is any.
+
+        Args:
+            wait: seconds after which nothing is an answer too.
+        """
+        session, box = self.connection.session, self.box
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + wait
+        messages: list[bytes] = []
+        while True:
+            messages += box.take()
+            moving = session.phase in (Phase.CATCHING_UP, Phase.LAGGING)
+            if box.closed or not (moving or (not messages and loop.time() < latest)):
+                break
+            try:
+                # What moves arrives, however long it takes: the log is read for it.
+                async with asyncio.timeout_at(None if moving else latest):
+                    await box.news()
+            except TimeoutError:
+                continue
+        if session.feed is not None and session.phase is Phase.LIVE:
+            self.position = session.feed.position(session.viewer)
+        return messages, self.position
+
+
+class Polls:
+    """The pollers of a server."""
+
+    def __init__(
+        self, config: Config, clock: Clock, hub: Hub, registry: Registry, background: Background
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._hub = hub
+        self._registry = registry
+        self._background = background
+        self._idle: dict[Key, list[Poll]] = {}
+
+    async def poll(
+        self, caller: Caller, campaign_id: str, request: Ask
+    ) -> tuple[list[bytes], str | None]:
+        """Return messages and a position, as `Poll.gather` does.
+
+        Raises:
+            Rejection: the campaign is not there, or is too crowded.
+        """
+        assert caller.viewer is not None, "the path names a campaign"
+        key = _key(caller.known, caller.address, campaign_id, caller.viewer, request.mode)
+        poll = self._resume(key, request.since)
+        if poll is None:
+            poll = await self._open(key, caller, campaign_id, request)
+        else:
+            # The token may be a newer one.
+            poll.connection.identity = caller.known
+            if request.introduce:
+                poll.connection.introduced = False
+                poll.connection.room.settle(poll.connection)
+        if (held := parse_position(request.since or "")) is not None:
+            poll.connection.room.company.heard(poll.connection, held.version)
+        try:
+            messages, position = await poll.gather(min(request.wait, self._config.poll_wait))
+        except BaseException:
+            self._hub.forget(poll.connection)
+            raise
+        self._rest(poll)
+        return messages, position if position is not None else request.since
+
+    async def answer(self, caller: Caller, campaign_id: str, frame: bytes) -> list[bytes]:
+        """Take one message of a peer that has no socket to send it by; return the answers.
+
+        Raises:
+            Rejection: it is no message, or one that a call cannot bring.
+        """
+        assert caller.viewer is not None, "the path names a campaign"
+        async with self._registry.holding(campaign_id) as seat:
+            box = Mailbox("call")
+            connection = self._connection(box, caller, caller.viewer, "delta")
+            session = connection.session
+            session.visit(seat.live.feed)
+            connection.room = seat.room
+            effects = session.receive(frame, self._hub.now())
+            for effect in effects:
+                if isinstance(effect, Close):
+                    raise effect.rejection
+                if isinstance(effect, Renew):
+                    raise Invalid("A call shows its token in its header.")
+            self._hub.perform(connection, effects)
+            while connection.answers:
+                await self._hub.requests.answered(connection)
+            while session.phase is Phase.CATCHING_UP:
+                await box.news()
+            session.closed()
+            return box.take()
+
+    def _connection(self, box: Mailbox, caller: Caller, viewer: Viewer, mode: Mode) -> Connection:
+        session = Session(viewer, mode, self._config.message_limits(), terse=True)
+        return Connection(
+            box,
+            session,
+            self._clock.monotonic(),
+            identity=caller.known,
+            address=caller.address,
+        )
+
+    def _resume(self, key: Key, since: str | None) -> Poll | None:
+        """Return the session that waits for a poller who holds `since`, if one does."""
+        for poll in self._idle.get(key, []):
+            if since is not None and poll.position == since and not poll.connection.closing:
+                self._take(poll)
+                poll.connection.heard = self._clock.monotonic()
+                return poll
+        return None
+
+    async def _open(self, key: Key, caller: Caller, campaign_id: str, request: Ask) -> Poll:
+        box = Mailbox("poll")
+        assert caller.viewer is not None, "the path names a campaign"
+        connection = self._connection(box, caller, caller.viewer, request.mode)
+        # Who comes back with a position knows who is there, as far as they care to.
+        connection.acquainted = request.since is not None and not request.introduce
+        self._hub.arrive(connection)
+        try:
+            await self._hub.settle_down(connection, Target(campaign_id, "", request.since))
+        except BaseException:
+            self._hub.forget(connection)
+            raise
+        return Poll(key, box, connection)
+
+    def _rest(self, poll: Poll) -> None:
+        """Keep a session for the next poll, for a while."""
+        if poll.connection.closing or self._hub.stopping:
+            self._hub.forget(poll.connection)
+            return
+        poll.connection.heard = self._clock.monotonic()
+        self._idle.setdefault(poll.key, []).append(poll)
+        loop = asyncio.get_running_loop()
+        poll.until = loop.call_later(self._config.poll_gap, self._expire, poll)
+
+    def _take(self, poll: Poll) -> None:
+        if poll.until is not None:
+            poll.until.cancel()
+            poll.until = None
+        waiting = self._idle[poll.key]
+        waiting.remove(poll)
+        if not waiting:
+            del self._idle[poll.key]
+
+    def _expire(self, poll: Poll) -> None:
+        poll.until = None
+        self._take(poll)
+        self._background.spawn(poll.connection.close(1000, "gone"))
+        self._hub.forget(poll.connection)
+
+
+def _key(identity: Identity, address: str, campaign_id: str, viewer: Viewer, mode: Mode) -> Key:
+    # Who is nobody in particular is told apart by where they are, as far as that goes.
+    where = "" if is_known(viewer) else counted_as(address)
+    return campaign_id, identity.key, where, viewer, mode
