@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.9
 
-TYPED := questlog eventstore server tools migrations tests bench
+TYPED := questlog eventstore server tools migrations tests bench examples
 UNIT := tests/document tests/campaign tests/sync tests/house
 CORE := questlog/document/*,questlog/campaign/*,questlog/sync/*,eventstore/*
 WHOLE := questlog/*,eventstore/*,server/*,tools/*

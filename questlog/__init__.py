@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from questlog.broadcast.branch import Sent
+    from questlog.broadcast.broadcaster import CampaignBroadcaster, Delivery
+    from questlog.broadcast.hooks import loads_campaign, takes_turn
+    from questlog.broadcast.turns import Turn
     from questlog.campaign.errors import Rejection
     from questlog.client import CampaignClient
-    from questlog.document import apply, diff
+    from questlog.document import apply, diff, rebase
     from questlog.sync.backoff import Backoff
     from questlog.sync.closing import ClosedError
     from questlog.sync.messages import Committed
@@ -19,15 +23,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backoff",
+    "CampaignBroadcaster",
     "CampaignClient",
     "Changed",
     "ClosedError",
     "Committed",
     "Deactivated",
+    "Delivery",
     "Rejection",
     "Replica",
+    "Sent",
+    "Turn",
     "apply",
     "diff",
+    "loads_campaign",
+    "rebase",
+    "takes_turn",
 ]
 
 
@@ -36,9 +47,13 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     homes = {
+        "questlog.broadcast.branch": ("Sent",),
+        "questlog.broadcast.broadcaster": ("CampaignBroadcaster", "Delivery"),
+        "questlog.broadcast.hooks": ("loads_campaign", "takes_turn"),
+        "questlog.broadcast.turns": ("Turn",),
         "questlog.campaign.errors": ("Rejection",),
         "questlog.client": ("CampaignClient",),
-        "questlog.document": ("apply", "diff"),
+        "questlog.document": ("apply", "diff", "rebase"),
         "questlog.sync.backoff": ("Backoff",),
         "questlog.sync.closing": ("ClosedError",),
         "questlog.sync.messages": ("Committed",),

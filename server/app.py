@@ -25,6 +25,8 @@ from server.config import Config
 from server.guards import Guards
 from server.hardening import QuietRunner
 from server.hub import Hub
+from server.metrics import Metrics
+from server.overview import Overview
 from server.polling import Polls
 from server.problems import problem_middleware
 from server.registry import Registry
@@ -40,6 +42,7 @@ class Frame(Struct, frozen=True):
 
     config: Config
     clock: Clock
+    metrics: Metrics
     audit: Audit
     addresses: Addresses
     log: Any
@@ -78,14 +81,15 @@ def make_frame(config: Config, clock: Clock, log: Any = None) -> web.Application
         ValueError: a proxy's network is none.
     """
     log = structlog.get_logger() if log is None else log
-    audit = Audit(log, clock.monotonic)
+    metrics = Metrics()
+    audit = Audit(log, clock.monotonic, metrics)
     addresses = Addresses(networks(config.trusted_proxy))
     guards = Guards(config, addresses)
     app = web.Application(
         middlewares=[problem_middleware(log, audit, addresses), guards.middleware],
         client_max_size=config.max_body,
     )
-    app[FRAME] = Frame(config, clock, audit, addresses, log)
+    app[FRAME] = Frame(config, clock, metrics, audit, addresses, log)
     app.on_response_prepare.append(guards.dress)
     app.cleanup_ctx.append(_background)
     app.on_shutdown.append(_say_goodbye)
@@ -96,14 +100,15 @@ def make_frame(config: Config, clock: Clock, log: Any = None) -> web.Application
 def furnish(app: web.Application, store: EventStore, access: AccessFile | None = None) -> None:
     """Give the application of `make_frame` what it works with; `make_app` says what these are."""
     frame = app[FRAME]
-    config, clock, audit, log = frame.config, frame.clock, frame.audit, frame.log
+    config, clock, log = frame.config, frame.clock, frame.log
+    metrics, audit = frame.metrics, frame.audit
     background = Background(log)
     authenticator = Authenticator(
         access, clock, _provider(config, clock), config.oidc_claim or None
     )
     admission = Admission(config, clock, authenticator, frame.addresses)
     standing = Standing(authenticator)
-    registry = Registry(store, clock, config, background, log)
+    registry = Registry(store, clock, config, background, metrics, log)
     tables = Tables(store, registry, standing)
     hub = Hub(
         config,
@@ -114,12 +119,13 @@ def furnish(app: web.Application, store: EventStore, access: AccessFile | None =
         admission,
         background,
         store.secret,
+        metrics,
         audit,
         log,
     )
     attendant = Attendant(config, clock, hub, admission, background, log)
-    audit.watch("connections", "Sockets that are open.", lambda: len(hub.connections))
-    audit.watch("campaigns_in_memory", "Campaigns in memory.", lambda: len(registry.seats()))
+    overview = Overview(hub, registry, store, clock)
+    metrics.watch(overview)
     app[SERVICES] = Services(
         config,
         clock,
@@ -131,6 +137,8 @@ def furnish(app: web.Application, store: EventStore, access: AccessFile | None =
         attendant,
         Polls(config, clock, hub, registry, background),
         admission,
+        metrics,
+        overview,
         audit,
         log,
     )

@@ -21,6 +21,11 @@ class Background:
         self._main: asyncio.Task[None] | None = None
         self._endless: list[asyncio.Task[None]] = []
 
+    @property
+    def running(self) -> bool:
+        """Whether work is taken: between start and stop."""
+        return self._group is not None and not self._stop.is_set()
+
     async def start(self) -> None:
         """Open the group."""
         ready = asyncio.Event()

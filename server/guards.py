@@ -50,6 +50,7 @@ class Guards:
 
     def __init__(self, config: Config, addresses: Addresses) -> None:
         self._open = config.open
+        self._max_body = config.max_body
         self._allowed = frozenset(origin.lower() for origin in config.allow_origin)
         self._addresses = addresses
 
@@ -79,6 +80,9 @@ class Guards:
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             self.check(request)
+            if request.client_max_size < self._max_body:
+                # Within another's application it is that one's, whose pages need less.
+                request = request.clone(client_max_size=self._max_body)
             asks = "Access-Control-Request-Method" in request.headers
             if request.method == "OPTIONS" and asks and self._foreign(request):
                 return web.Response(status=204)

@@ -8,6 +8,7 @@ merge     a merge patch does         RFC 7396
 equality  when two values are one
 canonical one text for one value   RFC 8785  (a digest that JavaScript can compute too)
 diff      the patch between two      (lists: how lists are aligned)
+rebase    what changed between two, put on a third
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from questlog.document.errors import (
 from questlog.document.limits import JsonValue, Limits, Sized
 from questlog.document.merge import merge
 from questlog.document.pointer import escape, get, join, parse
+from questlog.document.rebase import rebase
 from questlog.document.sized import apply_within
 
 __all__ = [
@@ -55,4 +57,5 @@ __all__ = [
     "join",
     "merge",
     "parse",
+    "rebase",
 ]

@@ -21,6 +21,8 @@ from questlog.document.equality import equal, same_kinds
 from questlog.document.limits import JsonValue
 
 _Order: TypeAlias = Callable[[list[Any]], Iterator[Any]]
+# What an element is known by; unlike kinds of elements never share a key.
+Key: TypeAlias = Callable[[JsonValue], Hashable]
 
 # Placing one element among others that still have to move means searching for its neighbour.
 # Where that adds up to more steps than this (2,000 elements out of 2,000 moved), we give up.
@@ -50,9 +52,10 @@ class Alignment(NamedTuple):
     kept: list[tuple[int, int]]
 
 
-def align(old: list[Any], new: list[Any]) -> Alignment | None:
+def align(old: list[Any], new: list[Any], known_by: Key | None = None) -> Alignment | None:
     """Return how `new` comes of `old`, or None where finding out would cost too much.
 
+    `known_by` gives what an element is known by; None: its `key`.
     The work grows with the size of the elements between the common head and tail and with
     n log n of their number, up to `MAX_ALIGNED`; `MAX_SEARCH` bounds what is worse than that.
     Longer lists of equal length are compared place by place, others are not compared.
@@ -71,7 +74,7 @@ def align(old: list[Any], new: list[Any]) -> Alignment | None:
         if len(before) != len(after):
             return None
         return Alignment([], [], [(index, index) for index in range(head, head + len(before))])
-    partner = _partners(before, after)
+    partner = _partners(before, after, known_by or key)
     staying = _longest_increasing(partner)
     _pair_gaps(partner, staying, len(before))
     return _placements(partner, staying, len(before), head)
@@ -98,36 +101,43 @@ def _first(differs: Iterator[bool], limit: int) -> int:
     return next(compress(range(limit), differs), limit)
 
 
-def _partners(before: list[Any], after: list[Any]) -> list[int | None]:
+def _partners(before: list[Any], after: list[Any], known_by: Key) -> list[int | None]:
     """Return for each of `after` the index in `before` of the element with its key."""
-    places = {key: index for index, key in enumerate(_keys(before))}
-    return [places.get(key) for key in _keys(after)]
+    places = {known: index for index, known in enumerate(_keys(before, known_by))}
+    return [places.get(known) for known in _keys(after, known_by)]
 
 
-def _keys(elements: list[Any]) -> Iterator[Hashable]:
+def _keys(elements: list[Any], known_by: Key) -> Iterator[Hashable]:
     """Yield a key for each element, no two the same."""
     seen: dict[Hashable, int] = {}
     for element in elements:
-        key = _key(element)
-        occurrence = seen.get(key, 0)
-        seen[key] = occurrence + 1
-        yield key, occurrence
+        known = known_by(element)
+        occurrence = seen.get(known, 0)
+        seen[known] = occurrence + 1
+        yield known, occurrence
 
 
-def _key(element: JsonValue) -> Hashable:
-    """Return what an element is known by; the first part keeps unlike kinds apart."""
-    kind = type(element)
-    if kind is dict:
+def key(element: JsonValue) -> Hashable:
+    """Return what an element is known by: its identity where it has one, else all that it is."""
+    return identity(element) or whole(element)
+
+
+def identity(element: JsonValue) -> tuple[str, str | int] | None:
+    """Return the member an object is known by, and its value; None where it has none."""
+    if type(element) is dict:
         for name in ("id", "_id", "name"):
             value = element.get(name)
             if type(value) is str or type(value) is int:
                 return name, value
+    return None
+
+
+def whole(element: JsonValue) -> tuple[str, Hashable]:
+    """Return all that an element is; the first part keeps unlike kinds apart."""
+    kind = type(element)
+    if kind is dict or kind is list:
         return "whole", canonical(element)
-    if kind is list:
-        return "whole", canonical(element)
-    if kind is bool:
-        return "bool", element
-    return "scalar", element
+    return ("bool" if kind is bool else "scalar"), element
 
 
 def _longest_increasing(partner: list[int | None]) -> set[int]:

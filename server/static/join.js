@@ -8,6 +8,8 @@ const LAST_FINAL = 4499;
 const FIRST_FINAL = 4400;
 const LONGEST_PAUSE = 15_000;
 const ASK_AFTER = 20_000;
+// The server may stand below a prefix of another's; this file knows where it came from.
+const SERVER = new URL("..", import.meta.url);
 
 const at = (id) => document.getElementById(id);
 const wanted = new URLSearchParams(location.search).get("campaign_id") ?? "";
@@ -49,7 +51,7 @@ function joinId(invite) {
 }
 
 async function join(invite) {
-  const answer = await fetch("/api/join", {
+  const answer = await fetch(new URL("api/join", SERVER), {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ invite, id: joinId(invite) }),
@@ -111,7 +113,7 @@ function line({ name, hp }) {
 function follow({ token, campaign_id }) {
   let attempt = 0;
   const connect = () => {
-    const url = new URL("/ws/campaign/player", location.href);
+    const url = new URL("ws/campaign/player", SERVER);
     url.protocol = url.protocol.replace("http", "ws");
     url.searchParams.set("campaign_id", campaign_id);
     url.searchParams.set("mode", "full");

@@ -92,7 +92,7 @@ def test_every_link_leads_somewhere(path: Any) -> None:
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_every_file_of_the_house_that_is_named_is_there(path: Any) -> None:
-    folders = "questlog|eventstore|server|tools|migrations|tests|bench"
+    folders = "questlog|eventstore|server|tools|migrations|tests|bench|examples"
     named = re.findall(rf"`((?:{folders})/[\w./]*)`", path.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
 

@@ -1,0 +1,1 @@
+"""Complete applications on top of Questlog; `docs/orchestrators.md` walks through them."""
