@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from questlog.campaign.authority import Act, require
 from questlog.campaign.errors import Forbidden, Unauthenticated
+from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Viewer
 from server.access.authenticator import Authenticator
 from server.access.identity import Identity, OpenIdentity, OwnIdentity
@@ -83,13 +84,14 @@ class Admission:
         self._failures = Buckets(config.failed_tokens / MINUTE, config.failed_tokens)
 
     async def admit(
-        self, request: web.Request, act: Act | None, read: TokenReader = bearer_of
+        self, request: web.Request, act: Act | None, as_socket: TokenReader | None = None
     ) -> Caller:
         """Return who makes this request, having made sure that they may do `act`.
 
         Args:
             act: None: whoever comes.
-            read: finds the token in a request.
+            as_socket: finds the token of a call that does what sockets do, and believes what they
+                do; None: it does not, and shows its token in the header.
 
         Raises:
             Unauthenticated, Forbidden, RateLimited, StoreUnavailable: they are turned away.
@@ -102,7 +104,9 @@ class Admission:
             # A browser on this machine may have been led here under a name of somebody else's.
             check_host(request)
             return Caller(None, None, address, act)
-        identity = await self.identify_by(read, request)
+        identity = await self.identify_by(as_socket or bearer_of, request)
+        if self._open and as_socket is not None:
+            identity = OpenIdentity(_believed(request))
         request[LABEL] = identity.label
         if act is Act.METRICS:
             if not (isinstance(identity, OwnIdentity) and identity.metrics):
@@ -187,3 +191,15 @@ class Admission:
             refusal = Throttled("Too many requests: come back later.", wait)
             refusal.limit = setting
             raise refusal
+
+
+def _believed(request: web.Request) -> Viewer:
+    """Return who an open server believes to follow a campaign by calls: a DM, if not a player.
+
+    Raises:
+        Invalid: a player's id is none.
+    """
+    player_id = request.query.get("player_id")
+    if player_id is not None:
+        return Viewer("player", check_name(player_id, "player id"))
+    return Viewer("player" if request.query.get("role") == "player" else "dm")

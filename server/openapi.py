@@ -30,7 +30,8 @@ class Route(Struct, frozen=True, kw_only=True):
         act: what a caller must be allowed to do; None: anybody may call, with no token.
         query, headers: names of the parameters understood, each with what it means.
         codes: the codes of the errors it may answer with, beyond `store_unavailable`.
-        token_in_query: whether `?token=` counts: for what a browser calls without headers.
+        as_socket: whether it does what sockets do: `?token=` counts then, as no browser can send
+            headers with it.
     """
 
     method: str
@@ -45,7 +46,7 @@ class Route(Struct, frozen=True, kw_only=True):
     query: Mapping[str, str] = NOTHING
     headers: Mapping[str, str] = NOTHING
     codes: tuple[str, ...] = ()
-    token_in_query: bool = False
+    as_socket: bool = False
 
 
 def describe(routes: Sequence[Route], prefix: str = "") -> dict[str, Any]:

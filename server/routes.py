@@ -15,7 +15,7 @@ from questlog.campaign.authority import Act
 from questlog.campaign.visibility import Rules
 from questlog.sync.messages import CommitForm
 from server import campaigns, fallbacks, joining, probes, sockets, states
-from server.admission import TokenReader, bearer_of
+from server.admission import TokenReader
 from server.bodies import (
     ActivateBody,
     CampaignList,
@@ -36,6 +36,7 @@ from server.bodies import (
 from server.callers import CALLER
 from server.doorway import token_of
 from server.openapi import Handler, Route, describe
+from server.overview import LiveAnswer
 from server.services import services_of
 
 CAMPAIGN = "/api/campaigns/{id}"
@@ -162,7 +163,11 @@ def _live() -> list[Route]:
     """Return the calls that do what sockets do, for whom no socket gets through."""
     since = "The position held, as the last message or answer gave it; none: a snapshot comes."
     mode = "`full`: every update carries the whole document; else deltas."
-    token = "The caller's token, where no header can be sent."
+    who = {
+        "token": "The caller's token, where no header can be sent.",
+        "player_id": "Of an open server: the player who calls.",
+        "role": "Of an open server: `player`, who gives no name; else a DM calls.",
+    }
     return [
         Route(
             method="GET",
@@ -176,10 +181,10 @@ def _live() -> list[Route]:
                 "wait": "Seconds to wait for news; 25 where not given.",
                 "mode": mode,
                 "introduce": "1: tell who is there and what waits, though there is a position.",
-                "token": token,
+                **who,
             },
             codes=("invalid", "unknown_campaign"),
-            token_in_query=True,
+            as_socket=True,
         ),
         Route(
             method="GET",
@@ -188,10 +193,10 @@ def _live() -> list[Route]:
             act=Act.SEE,
             summary="Follow the campaign by Server-Sent Events.",
             response=str,
-            query={"since": since, "mode": mode, "token": token},
+            query={"since": since, "mode": mode, **who},
             headers={"Last-Event-ID": "The position held: what a browser sends as it comes back."},
             codes=("invalid", "unknown_campaign"),
-            token_in_query=True,
+            as_socket=True,
         ),
         Route(
             method="POST",
@@ -201,7 +206,9 @@ def _live() -> list[Route]:
             summary="Send one message of a client's, as over a socket.",
             request=dict[str, Any],
             response=MessageAnswer,
+            query=who,
             codes=(*BODY, "unknown_campaign"),
+            as_socket=True,
         ),
     ]
 
@@ -290,6 +297,14 @@ def _server() -> list[Route]:
             summary="Metrics in Prometheus's text format.",
             response=str,
         ),
+        Route(
+            method="GET",
+            path="/api/live",
+            handler=probes.live,
+            act=Act.METRICS,
+            summary="Who is at which campaign now, and how far behind.",
+            response=LiveAnswer,
+        ),
     ]
 
 
@@ -298,15 +313,17 @@ async def describe_api(request: web.Request) -> web.Response:
     return web.json_response(describe(routes(), request.path.removesuffix("/api/openapi.json")))
 
 
-def behind_the_door(act: Act | None, handler: Handler, read: TokenReader = bearer_of) -> Handler:
+def behind_the_door(
+    act: Act | None, handler: Handler, as_socket: TokenReader | None = None
+) -> Handler:
     """Return `handler` behind the door: who may not do `act` never reaches it.
 
     Args:
-        read: finds the token in a request.
+        as_socket: see `Admission.admit`.
     """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        request[CALLER] = await services_of(request).admission.admit(request, act, read)
+        request[CALLER] = await services_of(request).admission.admit(request, act, as_socket)
         return await handler(request)
 
     return guarded
@@ -315,8 +332,8 @@ def behind_the_door(act: Act | None, handler: Handler, read: TokenReader = beare
 def add_to(app: web.Application) -> None:
     """Give `app` every call, and the sockets."""
     for route in routes():
-        read = token_of if route.token_in_query else bearer_of
-        handler = behind_the_door(route.act, route.handler, read)
+        as_socket = token_of if route.as_socket else None
+        handler = behind_the_door(route.act, route.handler, as_socket)
         if route.method == "GET":
             app.router.add_get(route.path, handler)
         else:

@@ -9,6 +9,7 @@ from enum import IntEnum
 
 FIRST_FINAL = 4400
 LAST_FINAL = 4499
+FIRST_OURS, LAST_OURS = 4000, 4999
 
 
 class ClosedError(ConnectionError):
@@ -44,6 +45,11 @@ class CloseCode(IntEnum):
 def is_final(code: int | None) -> bool:
     """Return whether a client closed with `code` must not come back unchanged."""
     return code is not None and FIRST_FINAL <= code <= LAST_FINAL
+
+
+def is_ours(code: int | None) -> bool:
+    """Return whether a Questlog server closed with `code`, and nothing on the way to it."""
+    return code == CloseCode.RESTARTING or (code is not None and FIRST_OURS <= code <= LAST_OURS)
 
 
 def closes_with(error_code: str) -> CloseCode:

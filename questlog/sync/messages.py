@@ -21,6 +21,7 @@ from questlog.sync.talk import TalkMessage, TalkTold
 SUBPROTOCOL = "questlog.v1"
 Mode = Literal["delta", "full"]
 Reason = Literal["connected", "resync", "lagged", "role", "activated"]
+Sort = Literal["snapshot", "delta", "full", "heartbeat", "answer", "talk"]
 
 
 class _Snapshot(Struct, frozen=True, tag_field="type"):
@@ -182,6 +183,7 @@ def commit_message(
     structured_data: dict[str, Any] | None,
     expected_version: int | None,
     meta: dict[str, Any] | None,
+    lease: int | None = None,
 ) -> CommitMessage:
     """Return the message that commits a change a program made.
 
@@ -199,6 +201,7 @@ def commit_message(
         id=identifier,
         kind=kind,
         expected_version=expected_version,
+        lease=lease,
         patch=UNSET if patch is None else patch,
         structured_data=UNSET if structured_data is None else structured_data,
         meta=meta,
@@ -240,17 +243,29 @@ class Encoded:
 
     Attributes:
         place: the position a peer holds that has got this, None where it moves nobody.
+        reason: why it brings a peer to the head, None where it is no more than the next step.
+        sort: what it is, for counting.
         wire: room for a transport to keep its own form beside it, made once as well.
     """
 
-    __slots__ = ("payload", "place", "wire")
+    __slots__ = ("payload", "place", "reason", "sort", "wire")
 
     def __init__(self, message: ServerMessage) -> None:
         self.payload: bytes = msgspec.json.encode(message)
         self.place: str | None = None
-        if isinstance(message, CampaignActive | CampaignLoaded | CampaignUpdated):
-            self.place = message.position
+        self.reason: Reason | None = None
+        self.sort: Sort = "talk"
         self.wire: Any = None
+        match message:
+            case CampaignActive() | CampaignLoaded():
+                self.place, self.sort, self.reason = message.position, "snapshot", message.reason
+            case CampaignUpdated():
+                self.place = message.position
+                self.sort = "delta" if message.structured_data is UNSET else "full"
+            case ServerHeartbeat():
+                self.sort = "heartbeat"
+            case Committed() | Rejected() | Error():
+                self.sort = "answer"
 
 
 class Malformed(Struct, frozen=True):

@@ -107,6 +107,7 @@ class Replica:
         """Note that the connection is gone; what is held stays, to resume from."""
         self.status = "connecting"
         self._asked = False
+        self.company.disconnected()
 
     def heartbeat(self, *, digest: bool = False) -> SendText:
         """Return the message that says this client lives, and which version it holds.
@@ -115,6 +116,11 @@ class Replica:
             digest: ask for the view's digest, now and at rest: what is held is compared with it.
         """
         return _send(ClientHeartbeat(version=self.version, digest=digest or UNSET))
+
+    def confirm(self, position: str | None) -> None:
+        """Note that the server, asked over a connection, is where this replica is."""
+        if self.document is not None and position == self.position:
+            self.status = "live"
 
     def receive(self, frame: bytes | str) -> list[Effect]:
         """Take one text frame from the server.
@@ -156,6 +162,9 @@ class Replica:
     ) -> Changed:
         self.document = document
         self._hold(message)
+        if reason == "role":
+            # What somebody else was told is not for whoever this client is now.
+            self.company = Company()
         return Changed(message.campaign_id, message.version, None, events or [], reason)
 
     def _update(self, message: CampaignUpdated) -> list[Effect]:

@@ -196,7 +196,7 @@ async def test_a_table_is_followed_from_empty_through_a_campaign_to_empty(tmp_pa
         ) as client:
             updates = aiter(client)
             while "waiting" not in statuses:
-                await client._moved.wait()
+                await client._line.moved.wait()
             await activate(url, "c", "upstairs")
             loaded = await anext(updates)
             assert isinstance(loaded, Changed)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from questlog import client as sdk
 from questlog.client import CampaignClient
+from questlog.client import carriers as sdk
 from questlog.sync.backoff import Backoff
 from questlog.sync.closing import ClosedError
 from tests.client.proxy import Proxy

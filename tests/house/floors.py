@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 PACKAGES = ("questlog", "eventstore", "server", "tools", "migrations")
-CHECKED = (*PACKAGES, "tests", "bench")
+CHECKED = (*PACKAGES, "tests", "bench", "examples")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 
@@ -28,6 +28,18 @@ FLOORS = MappingProxyType(
         "server": ("questlog", "eventstore", "migrations", "server"),
         "tools": PACKAGES,
     }
+)
+# The shells round the library: they keep the time and hold the connections.
+SHELLS = frozenset(
+    [
+        "questlog/client/calls.py",
+        "questlog/client/carriers.py",
+        "questlog/client/client.py",
+        "questlog/client/line.py",
+        "questlog/broadcast/branch.py",
+        "questlog/broadcast/broadcaster.py",
+        "questlog/broadcast/http.py",
+    ]
 )
 IO_MODULES = frozenset(
     [
@@ -148,10 +160,10 @@ def broken_floors(root: Path) -> list[str]:
 
 
 def impure_library(root: Path) -> list[str]:
-    """Find I/O in the library outside its client."""
+    """Find I/O in the library outside its shells."""
     found = []
     for path, tree in sources(root, ("questlog",)):
-        if path == Path("questlog/client.py"):
+        if path.as_posix() in SHELLS:
             continue
         for line, meanings in imports(path, tree):
             if any(under(meaning, io) for meaning in meanings for io in IO_MODULES):

@@ -279,7 +279,9 @@ async def test_a_stream_ends_with_why_where_its_seat_is_lost(served: Guarded) ->
 
 async def test_flipping_between_transports_shows_every_change_once(served: Guarded) -> None:
     async with served.calling("dm") as dm, served.calling("player", "mira") as mira:
-        position, seen, held = "", [], {}
+        position = ""
+        seen: list[int] = []
+        held: dict[str, Any] = {}
         for number in range(12):
             await dm.commit("c", put("/n", number))
             query = {"since": position} if position else {}

@@ -132,8 +132,9 @@ class Crowd:
                 mode=seat.mode,
                 session=self._session,
                 backoff=SOON,
+                replica=replica,
             )
-            client.replica = self._held[seat.name] = replica
+            self._held[seat.name] = replica
             self.visits += 1
             async with client:
                 await self._unless_over(client.reached(replica.version + chance.randint(1, STAY)))
