@@ -26,9 +26,11 @@ from questlog.campaign.commands import Commit, Create, Request
 from questlog.campaign.decide import Minted, decide
 from questlog.campaign.events import Actor
 from questlog.campaign.state import CampaignState
+from questlog.campaign.suggestions import MAX_PENDING
 from questlog.document import Limits
 from server.clock import SystemClock
 from server.live import LiveCampaign
+from server.metrics import Metrics
 from server.process import run
 
 CAMPAIGNS = 200
@@ -118,7 +120,7 @@ async def questlog(path: Path, campaigns: int, commits: int, depth: int) -> floa
     lives = []
     for index in range(campaigns):
         loaded: Loaded | None = None
-        parts = (store, SystemClock(), Limits(), spawn, log)
+        parts = (store, SystemClock(), Limits(), MAX_PENDING, spawn, Metrics(), log)
         lives.append(LiveCampaign(f"campaign-{index}", loaded, *parts))
     await asyncio.gather(*(live.submit(Request(DM, Create(DOCUMENT))) for live in lives))
 

@@ -79,6 +79,19 @@ class Summary(Struct, frozen=True):
     last_at: str
 
 
+class Extent(Struct, frozen=True):
+    """How large a store is.
+
+    Attributes:
+        size: bytes that it takes.
+        events, campaigns: how many are in the log.
+    """
+
+    size: int
+    events: int
+    campaigns: int
+
+
 class Finding(Struct, frozen=True):
     """Something `verify` found wrong.
 
@@ -198,6 +211,10 @@ class EventReader(Protocol):
 
     async def summary(self, campaign_id: str) -> Summary | None:
         """Return the summary of one campaign, None where there is no such one."""
+        ...
+
+    async def extent(self) -> Extent:
+        """Return how large the store is."""
         ...
 
     async def seated(self, table: str) -> str | None:

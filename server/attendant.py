@@ -11,6 +11,7 @@ from aiohttp import WSMsgType
 from eventstore.errors import StoreError
 from questlog.campaign.errors import Rejection, StoreUnavailable, TooLarge
 from questlog.campaign.evolve import DamagedLogError
+from questlog.sync.closing import closes_with
 from server.admission import Admission
 from server.background import Background
 from server.clock import Clock
@@ -120,3 +121,4 @@ class Attendant:
             dm = connection.session.viewer.role == "dm"
             fault.limit = "max_body" if dm else "max_player_message"
         self._hub.record(connection, fault)
+        connection.ended(closes_with(fault.code), by_us=True)

@@ -10,61 +10,40 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from questlog.campaign.errors import Rejection, rejections
 from questlog.campaign.ids import MAX_NAME
 from server.addresses import counted_as
 from server.limits import Buckets
+from server.metrics import Metrics
 
 # Where a request keeps how logs name its caller.
 LABEL: web.RequestKey[str] = web.RequestKey("questlog.label", str)
 MAX_METHOD = 20
 # A stranger must not be able to fill a disk with lines about itself.
 LINES_A_SECOND, LINES_AT_ONCE = 5.0, 100.0
-# What a patch or a document went over is told by the document's side; the setting has its own name.
-SETTINGS_OF_LIMITS = (("max_bytes", "max_document"),)
 # Their sentences are ours alone; others name a member, a pointer or an operation as it was sent.
 TOLD = frozenset({"unauthenticated", "forbidden", "rate_limited"})
 
 
 class Audit:
-    """Counts and logs refusals, and tells how much there is of what is limited.
+    """Logs refusals, and has them counted.
 
     Args:
         log: a structlog logger.
         now: returns monotonic seconds.
     """
 
-    def __init__(self, log: Any, now: Callable[[], float]) -> None:
+    def __init__(self, log: Any, now: Callable[[], float], metrics: Metrics) -> None:
         self._log = log
         self._now = now
+        self._metrics = metrics
         self._lines = Buckets(LINES_A_SECOND, LINES_AT_ONCE)
         self._unlogged = 0
-        self._registry = CollectorRegistry()
-        self._refused = Counter(
-            "questlog_refused",
-            "Requests, messages and connections that were refused, by error code.",
-            ["code"],
-            registry=self._registry,
-        )
-        self._divergences = Counter(
-            "questlog_divergences",
-            "Replicas that held something else than the view they should, and were healed.",
-            registry=self._registry,
-        )
-        self._limited = Counter(
-            "questlog_limited",
-            "Times a limit was met, by the setting that holds it.",
-            ["limit"],
-            registry=self._registry,
-        )
 
     def refused(self, rejection: Rejection, *, who: str, where: str, what: str) -> None:
         """Record that `what`, asked by `who` from the address `where`, was refused."""
-        self._refused.labels(rejection.code).inc()
-        if rejection.limit is not None:
-            self.limited(rejection.limit)
+        self._metrics.refused(rejection.code, rejection.limit)
         if self._lines.take(counted_as(where), self._now()):
             self._unlogged += 1
             return
@@ -81,23 +60,14 @@ class Audit:
 
     def diverged(self, who: str, where: str, version: int, ours: str, theirs: str) -> None:
         """Record that a replica held something else than its view; both digests tell which."""
-        self._divergences.inc()
+        self._metrics.diverged()
         self._log.warning(
             "divergence", who=who, remote=where, version=version, ours=ours, theirs=theirs
         )
 
     def limited(self, limit: str) -> None:
         """Count one more time that the limit of this setting was met."""
-        self._limited.labels(dict(SETTINGS_OF_LIMITS).get(limit, limit)).inc()
-
-    def watch(self, name: str, what: str, count: Callable[[], float]) -> None:
-        """Tell, among the metrics, the number `count` returns as `questlog_{name}`."""
-        gauge = Gauge(f"questlog_{name}", what, registry=self._registry)
-        gauge.set_function(count)
-
-    def metrics(self) -> bytes:
-        """Return the metrics in Prometheus's text format."""
-        return generate_latest(self._registry)
+        self._metrics.limited(limit)
 
 
 def named(request: web.Request) -> str:

@@ -13,17 +13,19 @@ What can go wrong, and what is done:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from questlog.campaign.discretion import Discretion
-from questlog.campaign.errors import Invalid
+from questlog.campaign.errors import Rejection
+from questlog.campaign.events import Role
 from questlog.campaign.narration import adding, find
 from questlog.campaign.state import CampaignState
-from questlog.campaign.suggestions import Suggestion
 from questlog.campaign.visibility import Viewer
 from questlog.document import apply, parse
 from questlog.sync.entries import Entry
+from questlog.sync.feed import DM
 from questlog.sync.messages import Encoded
 from questlog.sync.talk import (
     LeaseTold,
@@ -35,18 +37,22 @@ from questlog.sync.talk import (
     Sender,
     SignalMessage,
     SignalTold,
-    SuggestionTold,
 )
 from server.connection import Connection
 from server.live import LiveCampaign
 from server.narrator import Narrator, shows
 from server.roster import Present, Roster
+from server.suggested import Suggested
 
 NAMED = 100
 COUNTS_EVERY = 1.0
 LAG_EVERY = 2.0
 # Told apart from anything that is ever said.
 PROBE = "\x00"
+
+GROUPS: Mapping[Role, str] = MappingProxyType(
+    {"dm": "dm", "player": "players", "spectator": "spectators"}
+)
 
 Choice = Callable[[Connection], Encoded | None]
 
@@ -86,9 +92,12 @@ class Company:
         self._floor = floor
         self._now = now
         self._grace = grace
-        self._discretion = Discretion(live.state.rules)
-        self._disposed: set[tuple[str | None, str]] = set()
+        self._rules = live.state.rules
+        self._discretion = Discretion(self._rules)
+        self._suggested = Suggested(now)
         self._shown: dict[tuple[str, str], bool] = {}
+        self._shown_of: Entry | None = None
+        self._crowded = False
         self._counting: asyncio.TimerHandle | None = None
         self._counted_at = 0.0
         self._lagging: asyncio.TimerHandle | None = None
@@ -130,6 +139,7 @@ class Company:
         member: Present | None = connection.present
         if member is None or member.viewer != connection.session.viewer:
             if member is not None:
+                connection.introduced_at, connection.own = 0, ()
                 self.depart(connection, blink=False)
             self.arrive(connection)
 
@@ -141,12 +151,13 @@ class Company:
     def introduce(self, connection: Connection) -> None:
         """Tell a peer that has just become live who is there and what waits for it."""
         viewer = connection.session.viewer
+        state = self._live.state
         connection.send(Encoded(self._presence(viewer)))
-        for suggestion in self._live.state.suggestions:
-            if self._is_news(suggestion, connection):
-                self._tell_suggestion(suggestion, connection)
-        if viewer.role == "dm" and self._live.state.lease is not None:
-            connection.send(self._lease(self._live.state))
+        self._suggested.introduce(connection, state)
+        if viewer.role == "dm":
+            # Also that nobody has it: a peer that was away may think that somebody does.
+            connection.send(self._lease(state))
+        connection.introduced_at = state.version
         for spoken in self.narrator.unsaid():
             if self._shows(viewer, spoken.id):
                 connection.send(Encoded(spoken))
@@ -154,18 +165,17 @@ class Company:
     def published(self, before: Entry) -> None:
         """Tell what has become of suggestions, of the lease and of the rules since `before`."""
         old, state = before.state, self._live.state
-        self._shown.clear()
-        if state.suggestions is not old.suggestions:
-            self._disposed &= {(each.player_id, each.id) for each in state.suggestions}
-            for suggestion in state.suggestions:
-                if suggestion.version > old.version:
-                    self._dispose(suggestion)
+        for choice in self._suggested.changed(old, state):
+            self._floor.tell_each(choice)
         if state.lease != old.lease:
             lease = self._lease(state)
             self._floor.tell_each(lambda each: lease if _is_dm(each) else None)
         if state.rules != old.rules:
-            self._discretion = Discretion(state.rules)
             self._tell_presence(lambda _: True)
+
+    def made(self, connection: Connection, identifier: str) -> None:
+        """Note that a peer without a name has made a suggestion."""
+        self._suggested.own(connection, identifier, self._live.state)
 
     def say(self, connection: Connection, status: str | None) -> bool:
         """Take what a member says of themselves; returns whether they are there at all."""
@@ -175,16 +185,19 @@ class Company:
         if member.status != status:
             member.status = status
             viewer = member.viewer
-            told = PlayerStatus(viewer.player_id, viewer.role, status, self._now())
-            self._announce(Encoded(told), member)
+            if len(self.roster) <= NAMED:
+                told = PlayerStatus(viewer.player_id, viewer.role, status, self._now())
+                self._tell_known(Encoded(told), member)
         return True
 
     def signal(self, sender: Viewer, message: SignalMessage) -> None:
         """Pass a signal on to those it is for; from nobody, to who may not know of the sender."""
-        names = [message.to] if isinstance(message.to, str) else message.to
+        to = [message.to] if isinstance(message.to, str) else message.to
+        names = None if to is None else frozenset(to)
+        discretion = self._discreet()
         known = Sender(sender.player_id, sender.role)
         told = Encoded(SignalTold(message.name, message.data, known, self._now()))
-        if names is None and self._discretion.open:
+        if names is None and discretion.open:
             self._floor.tell(told)
             return
         nameless = Encoded(SignalTold(message.name, message.data, None, self._now()))
@@ -193,7 +206,7 @@ class Company:
             viewer = each.session.viewer
             if names is not None and not is_addressed(viewer, names):
                 return None
-            return told if self._discretion.knows(viewer, sender) else nameless
+            return told if discretion.knows(viewer, sender) else nameless
 
         self._floor.tell_each(choice)
 
@@ -205,15 +218,20 @@ class Company:
 
     def _announce(self, told: Encoded, member: Present) -> None:
         """Tell everybody who may know of a member what has become of them."""
-        if len(self.roster) >= NAMED:
-            # At the threshold too: whoever held names must learn that they are counted now.
+        crowded = len(self.roster) > NAMED
+        if crowded or self._crowded:
+            # Once more where they are few again: whoever holds counts is to have names.
             self._tell_counts()
-        if len(self.roster) > NAMED:
-            return
-        if self._discretion.open:
+        self._crowded = crowded
+        if not crowded:
+            self._tell_known(told, member)
+
+    def _tell_known(self, told: Encoded, member: Present) -> None:
+        discretion = self._discreet()
+        if discretion.open:
             self._floor.tell(told)
             return
-        knows = self._discretion.knows
+        knows = discretion.knows
         self._floor.tell_each(
             lambda each: told if knows(each.session.viewer, member.viewer) else None
         )
@@ -242,68 +260,38 @@ class Company:
 
     def _tell_presence(self, concerns: Callable[[Connection], bool]) -> None:
         """Tell who is there to everybody it concerns: one message to all who may know the same."""
-        made: dict[Viewer | None, Encoded] = {}
-        alike = self._discretion.open or len(self.roster) > NAMED
+        made: dict[Viewer, Encoded] = {}
+        alike, few = self._discreet().open, len(self.roster) <= NAMED
 
         def choice(each: Connection) -> Encoded | None:
             if not concerns(each):
                 return None
-            key = None if alike else each.session.viewer
-            if key not in made:
-                made[key] = Encoded(self._presence(each.session.viewer))
-            return made[key]
+            viewer = each.session.viewer
+            if alike:
+                viewer = DM
+            elif not few:
+                viewer = Viewer(viewer.role)
+            if viewer not in made:
+                made[viewer] = Encoded(self._presence(viewer))
+            return made[viewer]
 
         self._floor.tell_each(choice)
 
     def _presence(self, viewer: Viewer) -> Presence:
+        knows = self._discreet().knows
         if len(self.roster) > NAMED:
-            return Presence([], self._now(), self.roster.counts())
-        knows = self._discretion.knows
+            # Of all whom everybody of a role may know: two thousand are counted but a few times.
+            nobody = Viewer(viewer.role)
+            counts = self.roster.counts(lambda member: knows(nobody, member))
+            return Presence([], self._now(), counts)
         return Presence(self.roster.told(lambda member: knows(viewer, member)), self._now())
 
-    def _is_news(self, suggestion: Suggestion, connection: Connection) -> bool:
-        """Return whether a peer that comes is to be told of a suggestion.
-
-        What waits, always; what was decided while its author was not there, once.
-        """
-        if not _concerns(suggestion, connection):
-            return False
-        if suggestion.state == "pending":
-            return True
-        told = (suggestion.player_id, suggestion.id) in self._disposed
-        author = connection.session.viewer.player_id == suggestion.player_id
-        return author and not told and connection.session.came_with < suggestion.version
-
-    def _dispose(self, suggestion: Suggestion) -> None:
-        """Tell the DM and the author what has become of a suggestion."""
-        self._floor.tell_each(
-            lambda each: (
-                self._suggestion(suggestion, each)
-                if each.introduced and _concerns(suggestion, each)
-                else None
-            )
-        )
-
-    def _tell_suggestion(self, suggestion: Suggestion, connection: Connection) -> None:
-        connection.send(self._suggestion(suggestion, connection))
-
-    def _suggestion(self, suggestion: Suggestion, connection: Connection) -> Encoded:
-        if suggestion.state != "pending":
-            viewer = connection.session.viewer
-            if suggestion.player_id in (None, viewer.player_id):
-                self._disposed.add((suggestion.player_id, suggestion.id))
-        return Encoded(
-            SuggestionTold(
-                suggestion.id,
-                suggestion.player_id,
-                suggestion.content,
-                suggestion.suggestion_type,
-                suggestion.metadata,
-                suggestion.state,
-                suggestion.answer,
-                self._now(),
-            )
-        )
+    def _discreet(self) -> Discretion:
+        """Return who may know of whom under the rules in force, from the tick they are on."""
+        rules = self._live.state.rules
+        if rules is not self._rules:
+            self._rules, self._discretion = rules, Discretion(rules)
+        return self._discretion
 
     def _lease(self, state: CampaignState) -> Encoded:
         lease, now = state.lease, self._now()
@@ -322,7 +310,10 @@ class Company:
         """Return whether a viewer would see one more part of a narration, were it logged now."""
         if viewer.role == "dm":
             return True
-        name = (self._live.feed.head.key(viewer), identifier)
+        head = self._live.feed.head
+        if head is not self._shown_of:
+            self._shown, self._shown_of = {}, head
+        name = (head.key(viewer), identifier)
         shown = self._shown.get(name)
         if shown is None:
             shown = self._shown[name] = self._would_see(viewer, identifier)
@@ -333,32 +324,24 @@ class Company:
         try:
             narration = find(head.state.narrations, identifier)
             patch = adding(head.state.document, narration, PROBE)
-        except Invalid:
+        except Rejection:
             return False
         view = head.would_show(viewer, apply(head.state.document, patch))
         return shows(view, list(parse(narration.path)), identifier, PROBE)
 
 
-def is_addressed(viewer: Viewer, names: list[str]) -> bool:
-    """Return whether a signal to these names is for `viewer`."""
-    roles = {"dm": "dm", "player": "players", "spectator": "spectators"}
-    ids = (viewer.player_id, f"player:{viewer.player_id}")
-    return any(
-        name in ("all", roles[viewer.role]) or (viewer.player_id is not None and name in ids)
-        for name in names
-    )
+def is_addressed(viewer: Viewer, names: frozenset[str]) -> bool:
+    """Return whether a signal to these names is for `viewer`.
+
+    A player who is called as a group is (`players`, `dm`) is reached as `player:ID` alone.
+    """
+    if "all" in names or GROUPS[viewer.role] in names:
+        return True
+    name = viewer.player_id
+    if name is None:
+        return False
+    return f"player:{name}" in names or (name in names and name not in GROUPS.values())
 
 
 def _is_dm(connection: Connection) -> bool:
     return connection.session.viewer.role == "dm"
-
-
-def _concerns(suggestion: Suggestion, connection: Connection) -> bool:
-    """Return whether whoever looks through a connection may know of a suggestion."""
-    viewer = connection.session.viewer
-    if viewer.role == "dm":
-        return True
-    if suggestion.player_id is None:
-        # Many may share a link that names nobody; this one made it.
-        return viewer.player_id is None and suggestion.id in connection.own
-    return viewer.player_id == suggestion.player_id

@@ -12,6 +12,7 @@ from server.addresses import UNKNOWN
 from server.frames import frames_of
 from server.limits import Bucket, Census
 from server.links import Link
+from server.metrics import Metrics
 
 
 class AnswerSlot:
@@ -30,6 +31,8 @@ class Connection:
     Attributes:
         link: where its messages go, and how.
         session: the protocol's state for this peer.
+        metrics: what counts what it is sent and how it ends; None where that is no delivery.
+        acknowledged: the newest version it was brought up to on coming, or has said it holds.
         heard: when the peer last showed that it lives, on the monotonic clock.
         sent: when the last heartbeat went, on the same clock.
         identity: who the peer is; None until it has shown a token.
@@ -44,6 +47,7 @@ class Connection:
         room: the room of the campaign followed.
         audience: who in the room gets the same bytes, while it is live.
         introduced: whether it knows who is there and what waits for it.
+        introduced_at: the version at which it was last told that; 0: never, of this campaign.
         acquainted: whether it knew that already when it came.
         present: the member it is one connection of, in its room.
         own: ids of the suggestions of a peer that has no name to know them by.
@@ -52,6 +56,7 @@ class Connection:
 
     __slots__ = (
         "_closing",
+        "acknowledged",
         "acquainted",
         "address",
         "answers",
@@ -63,8 +68,10 @@ class Connection:
         "heard",
         "identity",
         "introduced",
+        "introduced_at",
         "link",
         "metered_as_dm",
+        "metrics",
         "only_dm",
         "own",
         "place",
@@ -86,6 +93,7 @@ class Connection:
         identity: Identity | None = None,
         address: str = UNKNOWN,
         only_dm: bool = False,
+        metrics: Metrics | None = None,
     ) -> None:
         self.identity = identity
         self.address = address
@@ -95,6 +103,8 @@ class Connection:
         self.metered_as_dm = False
         self.renewals = 0
         self.place: tuple[str, str] | None = None
+        self.metrics = metrics
+        self.acknowledged = 0
         self.link = link
         self.form = link.form
         self.session = session
@@ -103,6 +113,7 @@ class Connection:
         self.room: Any = None
         self.audience: Any = None
         self.introduced = self.acquainted = False
+        self.introduced_at = 0
         self.present: Any = None
         self.own: tuple[str, ...] = ()
         self.answers: deque[AnswerSlot] = deque()
@@ -128,9 +139,21 @@ class Connection:
         return self._closing or self.link.closed
 
     def send(self, message: Encoded) -> None:
-        """Write `message` to the link; returns at once, whatever the peer does."""
+        """Write `message` to the link, and count it; returns at once, whatever the peer does."""
+        self.put(message)
+        if self.metrics is not None:
+            self.metrics.sent(message, len(frames_of(message).for_peer(self.form)))
+
+    def put(self, message: Encoded) -> None:
+        """Write `message` to the link, for a caller that counts it with others."""
         if not self.closing:
             self.write(frames_of(message).for_peer(self.form))
+
+    def ended(self, code: int, *, by_us: bool) -> None:
+        """Have the connection's end counted, once."""
+        metrics, self.metrics = self.metrics, None
+        if metrics is not None:
+            metrics.closed(code, by_us=by_us)
 
     def ask(self) -> None:
         """Make the peer show that it lives."""
@@ -141,4 +164,5 @@ class Connection:
         """Close the link, once."""
         if not self._closing:
             self._closing = True
+            self.ended(code, by_us=True)
             await self.link.close(code, reason)

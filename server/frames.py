@@ -80,9 +80,10 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-QUIET_EVENT = _chunk(b":\n\n")
+# A comment: said to nobody, but sent.
+QUIET_EVENT = b"3\r\n:\n\n\r\n"
 # Milliseconds after which a browser comes back.
-RETRY_EVENT = _chunk(b"retry: 2000\n\n")
+RETRY_EVENT = b"d\r\nretry: 2000\n\n\r\n"
 
 
 def _frame(payload: bytes, first: int) -> bytes:

@@ -37,6 +37,7 @@ from server.crowd import Crowd, is_known
 from server.doorway import Target
 from server.links import Mailbox, StreamLink
 from server.metering import Metering
+from server.metrics import Metrics
 from server.registry import Registry, Seat
 from server.relays import Relays
 from server.renewal import Renewal
@@ -60,6 +61,7 @@ class Hub:
         admission: Admission,
         background: Background,
         secret: bytes,
+        metrics: Metrics,
         audit: Audit,
         log: Any,
     ) -> None:
@@ -73,6 +75,7 @@ class Hub:
         self.crowd = Crowd(config)
         self.metering = Metering(config, clock)
         self._relays = Relays(config, clock)
+        self._metrics = metrics
         self._audit = audit
         self._clock = clock
         self._registry = registry
@@ -80,7 +83,7 @@ class Hub:
         self._background = background
         self._log = log
         self.requests = Requests(
-            admission.authenticator, tables, registry, background, self.now, secret
+            admission.authenticator, tables, registry, background, self.now, secret, self.record
         )
         self.stopping = False
         registry.on_overflow = self._overflowed
@@ -98,6 +101,7 @@ class Hub:
         Raises:
             RateLimited: there are too many from its address.
         """
+        connection.metrics = self._metrics
         self.crowd.arrive(connection)
         self.connections[connection] = None
         connection.link.hold(self._config.outbox)
@@ -112,11 +116,14 @@ class Hub:
             async with self._registry.holding(target.campaign_id) as seat:
                 viewer = await self._standing.viewer(connection, target.campaign_id)
                 self.follow(connection, seat, viewer, target.since, "connected")
-            return
-        if isinstance(identity, OwnIdentity):
-            viewer = await self._standing.viewer(connection, identity.campaign_id)
-            connection.session.viewer = viewer
-        await self._tables.join(target.table, connection, target.since)
+        else:
+            if isinstance(identity, OwnIdentity):
+                viewer = await self._standing.viewer(connection, identity.campaign_id)
+                connection.session.viewer = viewer
+            await self._tables.join(target.table, connection, target.since)
+        if connection.session.phase is Phase.CATCHING_UP:
+            # The document comes first: before it is there, nothing that a peer says is answered.
+            await self._recall(connection, connection.session.came_with)
 
     def follow(
         self,
@@ -172,7 +179,6 @@ class Hub:
                 case Execute(message=message):
                     self.requests.execute(connection, message)
                 case Refuse(id=identifier, rejection=rejection):
-                    self.record(connection, rejection)
                     self.requests.refuse(connection, identifier, rejection)
                 case Diverged(version=version, ours=ours, theirs=theirs):
                     self._audit.diverged(
@@ -235,7 +241,7 @@ class Hub:
 
     def _heard(self, connection: Connection, version: int) -> None:
         if connection.room is not None:
-            connection.room.company.heard(connection, version)
+            connection.room.heard(connection, version, self._clock.monotonic())
 
     async def turn_away(self, connection: Connection, refusal: Rejection) -> None:
         """Say why a connection cannot be served, and close it."""
@@ -279,6 +285,7 @@ class Hub:
         """Let a connection go whose peer has gone."""
         if self.connections.pop(connection, self) is self:
             return
+        connection.ended(connection.link.code, by_us=False)
         self.crowd.depart(connection)
         self._tables.part(connection)
         if connection.room is not None:

@@ -49,6 +49,11 @@ class Link(Protocol):
         """Whether nothing that is written now goes anywhere."""
         ...
 
+    @property
+    def code(self) -> int:
+        """The code that a peer that has gone closed with; 1006: none."""
+        ...
+
     def hold(self, most: int) -> None:
         """Call it full where `most` bytes wait."""
         ...
@@ -173,6 +178,11 @@ class SocketLink(_Wire):
         """Whether nothing that is written now goes anywhere."""
         return self.socket.closed or self.transport.is_closing()
 
+    @property
+    def code(self) -> int:
+        """The code that a peer that has gone closed with; 1006: none."""
+        return self.socket.close_code or WSCloseCode.ABNORMAL_CLOSURE
+
     def ask(self) -> None:
         """Ask for a pong: any frame shows that the peer lives."""
         self.write(PING)
@@ -197,6 +207,7 @@ class StreamLink(_Wire):
 
     kind: Kind = "stream"
     form: Form = Form.EVENT
+    code: int = WSCloseCode.ABNORMAL_CLOSURE
 
     def __init__(
         self, transport: asyncio.Transport, writer: AbstractStreamWriter, patience: float
@@ -230,6 +241,7 @@ class Mailbox:
     """A box of messages that somebody comes to empty."""
 
     form: Form = Form.BARE
+    code: int = WSCloseCode.ABNORMAL_CLOSURE
 
     def __init__(self, kind: Kind) -> None:
         self.kind: Kind = kind

@@ -33,11 +33,13 @@ from questlog.campaign.events import Event, EventHeader, NewEvent
 from questlog.campaign.evolve import Step, fold
 from questlog.campaign.ids import check_event_id, uuid7
 from questlog.campaign.state import CampaignState
+from questlog.campaign.suggestions import weight as weight_of
 from questlog.document import Limits
 from questlog.sync.entries import Entry
 from questlog.sync.feed import Feed
 from server.clock import Clock, rfc3339
 from server.memory import Memory, Spawn
+from server.metrics import Metrics
 
 MAX_BATCH = 256
 CATCH_UP_CHUNK = 500
@@ -65,11 +67,12 @@ class Done(Struct, frozen=True, gc=False):
 class _Pending:
     """A request on its way: decided one way or the other, not yet answered."""
 
-    __slots__ = ("decision", "future", "identifier", "rejection", "request")
+    __slots__ = ("came", "decision", "future", "identifier", "rejection", "request")
 
-    def __init__(self, request: Request, future: asyncio.Future[Done]) -> None:
+    def __init__(self, request: Request, future: asyncio.Future[Done], came: float) -> None:
         self.request = request
         self.future = future
+        self.came = came
         self.identifier = ""
         self.decision: Decision | None = None
         self.rejection: Rejection | None = None
@@ -105,6 +108,7 @@ class LiveCampaign:
         limits: Limits,
         max_suggestions: int,
         spawn: Spawn,
+        metrics: Metrics,
         log: Any,
     ) -> None:
         state = CampaignState(campaign_id=campaign_id) if loaded is None else loaded.state
@@ -118,6 +122,7 @@ class LiveCampaign:
         self._limits = limits
         self._max_suggestions = max_suggestions
         self._spawn = spawn
+        self._metrics = metrics
         self._log = log
         self._queue: deque[_Pending] = deque()
         self._in_flight = False
@@ -144,7 +149,8 @@ class LiveCampaign:
         The answer comes once the version it names is durable, and after the answers to all that
         was submitted before. Cancelling the future does not take the request back.
         """
-        pending = _Pending(request, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        pending = _Pending(request, loop.create_future(), self._clock.monotonic())
         self._decide(pending)
         self._queue.append(pending)
         self._kick()
@@ -206,7 +212,7 @@ class LiveCampaign:
         if len(appended) != len(batch):
             self._spawn(self._land(batch, appending))
             return
-        self._publish([_advance(*pair) for pair in zip(batch, appended, strict=True)])
+        self._publish([self._advance(*pair) for pair in zip(batch, appended, strict=True)])
         for pending, outcome in zip(batch, appended, strict=True):
             pending.answer(_done(pending, outcome.version, outcome.hash))
         self._in_flight = False
@@ -244,7 +250,7 @@ class LiveCampaign:
         for index, pending in enumerate(batch):
             outcome = None if pending.event is None else next(remaining)
             if isinstance(outcome, Appended):
-                advance.append(_advance(pending, outcome))
+                advance.append(self._advance(pending, outcome))
                 head = (outcome.version, outcome.hash)
                 answers.append((pending, _done(pending, *head)))
             elif pending.decision is not None and outcome is None:
@@ -304,6 +310,16 @@ class LiveCampaign:
             return IdReused(version=event.version)
         return Done(event.id, event.version, event.hash, bytes(event.patch).decode(), True)
 
+    def _advance(self, pending: _Pending, outcome: Appended) -> Advance:
+        """Return what an event that has just become durable does, and count its commit."""
+        event, decision = pending.event, pending.decision
+        assert event is not None
+        assert decision is not None
+        size = len(event.patch)
+        self._metrics.committed(self._clock.monotonic() - pending.came, size)
+        header = EventHeader(outcome.version, event.id, event.kind, event.actor, event.at)
+        return decision.state, outcome.hash, header, size
+
     def _publish(self, advance: list[Advance]) -> None:
         """Move the durable head and tell everyone who follows, in one tick."""
         if not advance:
@@ -316,7 +332,11 @@ class LiveCampaign:
                 # It is in the log: callers are answered, and who was not told finds a gap and asks.
                 self._log.exception("publish failed", campaign_id=self.campaign_id)
         self._weight += sum(policy.weight(state.version, size) for state, _, _, size in advance)
-        if policy.snapshot_due(self._weight, self.state.size):
+        if policy.snapshot_due(self._weight, self.state.size) and policy.snapshot_due(
+            # They are in it too, and are weighed only where it matters.
+            self._weight,
+            self.state.size + sum(map(weight_of, self.state.suggestions)),
+        ):
             self._weight = 0
             self._spawn(self._save_snapshot(self.state, self.feed.head.hash))
 
@@ -358,14 +378,6 @@ class LiveCampaign:
             pending.answer(StoreUnavailable(error.message, version=self.state.version))
         for pending in queued:
             self._decide(pending)
-
-
-def _advance(pending: _Pending, outcome: Appended) -> Advance:
-    event, decision = pending.event, pending.decision
-    assert event is not None
-    assert decision is not None
-    header = EventHeader(outcome.version, event.id, event.kind, event.actor, event.at)
-    return decision.state, outcome.hash, header, len(event.patch)
 
 
 def _done(pending: _Pending, version: int, chain_hash: str) -> Done:

@@ -10,6 +10,8 @@ What can go wrong, and what is done:
   stream is ended as `interrupted` when the campaign is next loaded.
 - A chunk is sent again after a lost connection: what is known of it is passed over by its offset.
 - Somebody takes the entry out of the document: the next part is refused, and its narrator told.
+- The log cannot be written: the narrator is told, and the stream is ended as `interrupted` once it
+  can. It cannot be taken up again: nobody knows which of its words were lost.
 """
 
 from __future__ import annotations
@@ -40,32 +42,33 @@ class Stream:
     Attributes:
         parts: what has come and is not in the log yet.
         start: the offset of its first character.
+        length: the characters that have come.
         audible: whether the entry is in the log, so that listeners know what is spoken of.
         refused: tells whoever streams it that it cannot go on.
     """
 
-    __slots__ = ("actor", "audible", "due", "heard", "id", "parts", "refused", "start")
+    __slots__ = ("actor", "audible", "due", "heard", "id", "length", "parts", "refused", "start")
 
     def __init__(self, identifier: str, actor: Actor, now: float) -> None:
         self.id = identifier
         self.actor = actor
         self.parts: list[str] = []
-        self.start = 0
+        self.start = self.length = 0
         self.audible = False
         self.heard = now
         self.due: asyncio.TimerHandle | None = None
         self.refused: Refused = _nobody
 
-    @property
-    def length(self) -> int:
-        """The characters that have come."""
-        return self.start + sum(map(len, self.parts))
+    def add(self, text: str) -> None:
+        """Add what has come."""
+        self.parts.append(text)
+        self.length += len(text)
 
     def take(self) -> str:
         """Return what is not in the log yet, which is about to be."""
         text = "".join(self.parts)
         self.parts.clear()
-        self.start += len(text)
+        self.start = self.length
         if self.due is not None:
             self.due.cancel()
             self.due = None
@@ -97,12 +100,13 @@ class Narrator:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being streamed."""
-        return bool(self._streams)
+        """Whether anything is being streamed, or has yet to be ended in the log."""
+        return bool(self._streams or self._live.state.narrations)
 
     def begin(self, actor: Actor, message: NarrationMessage) -> asyncio.Future[Done]:
         """Begin a stream; the future is that of the event."""
         loop = asyncio.get_running_loop()
+        self._give_up(message.id)
         identifier = derived_id("narration.begun", message.id)
         future = self._live.submit(Request(actor, message.begins(), identifier))
         if message.id in self._streams:
@@ -135,7 +139,7 @@ class Narrator:
         if not text:
             return
         offset = stream.length
-        stream.parts.append(text)
+        stream.add(text)
         if stream.audible:
             self._speak(stream, offset, text)
         if stream.due is None:
@@ -150,14 +154,20 @@ class Narrator:
         """
         stream = self._streams.get(message.id)
         text = ""
-        if stream is not None:
+        if stream is None:
+            # A retry is answered from the log; whatever else it is, its words are not all there.
+            self._give_up(message.id)
+        else:
             fresh = self._fresh(stream, message)
             if fresh and stream.audible:
                 self._speak(stream, stream.length, fresh)
             text = stream.take() + fresh
             self._drop(stream)
         identifier = derived_id("narration.ended", message.id)
-        return self._live.submit(Request(actor, message.ends(text), identifier))
+        future = self._live.submit(Request(actor, message.ends(text), identifier))
+        # Where it cannot be ended so, with these words, it is broken off.
+        future.add_done_callback(lambda _: self._give_up(message.id))
+        return future
 
     def unsaid(self) -> list[NarrationTold]:
         """Return what somebody who has just come has missed: it is not in the document yet."""
@@ -171,14 +181,20 @@ class Narrator:
     def mend(self) -> None:
         """End what the log says is being streamed and nobody streams: a server went away."""
         for narration in self._live.state.narrations:
-            if narration.id not in self._streams:
-                self._interrupt(narration.id, "", SERVER)
+            self._give_up(narration.id)
+        self._watch()
 
     def stop(self) -> None:
         """End every stream as interrupted: the server is going."""
         for stream in list(self._streams.values()):
             self._interrupt(stream.id, stream.take(), stream.actor)
             self._drop(stream)
+
+    def _give_up(self, identifier: str) -> None:
+        """End a narration that the log has open and nobody streams; where it can be, now."""
+        open_ones = {each.id for each in self._live.state.narrations}
+        if identifier in open_ones and identifier not in self._streams:
+            self._interrupt(identifier, "", SERVER)
 
     def _find(self, identifier: str) -> Stream:
         stream = self._streams.get(identifier)
@@ -227,8 +243,8 @@ class Narrator:
             stream.due = None
 
     def _watch(self) -> None:
-        """Look from time to time whether a stream has broken off, while there are any."""
-        if self._watching is None and self._streams:
+        """Look from time to time whether a stream has broken off, while any is open."""
+        if self._watching is None and self.busy:
             loop = asyncio.get_running_loop()
             self._watching = loop.call_later(self._idle / 4, self._look)
 
@@ -239,7 +255,7 @@ class Narrator:
             if stream.heard <= latest:
                 self._interrupt(stream.id, stream.take(), stream.actor)
                 self._drop(stream)
-        self._watch()
+        self.mend()
 
 
 def _nobody(_rejection: Rejection) -> None:

@@ -123,7 +123,8 @@ class Polls:
                 poll.connection.introduced = False
                 poll.connection.room.settle(poll.connection)
         if (held := parse_position(request.since or "")) is not None:
-            poll.connection.room.company.heard(poll.connection, held.version)
+            now = self._clock.monotonic()
+            poll.connection.room.heard(poll.connection, held.version, now)
         try:
             messages, position = await poll.gather(min(request.wait, self._config.poll_wait))
         except BaseException:

@@ -23,8 +23,15 @@ async def healthz(_request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics"""
-    body = services_of(request).audit.metrics()
+    services = services_of(request)
+    await services.overview.measure()
+    body = services.metrics.text()
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def live(request: web.Request) -> web.Response:
+    """GET /api/live"""
+    return answer(services_of(request).overview.live())
 
 
 async def readyz(request: web.Request) -> web.Response:

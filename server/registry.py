@@ -18,6 +18,7 @@ from server.config import Config
 from server.connection import Connection
 from server.limits import Throttled
 from server.live import Done, LiveCampaign
+from server.metrics import Metrics
 from server.rooms import Room
 
 # Seconds after which somebody may have stopped playing.
@@ -51,12 +52,14 @@ class Registry:
         clock: Clock,
         config: Config,
         background: Background,
+        metrics: Metrics,
         log: Any,
     ) -> None:
         self._store = store
         self._clock = clock
         self._config = config
         self._background = background
+        self._metrics = metrics
         self._log = log
         self._seats: dict[str, Seat] = {}
         self._creating: dict[str, Seat] = {}
@@ -172,17 +175,19 @@ class Registry:
 
     def _parts(self) -> tuple[Any, ...]:
         limits, most = self._config.document_limits(), self._config.max_suggestions
-        return self._store, self._clock, limits, most, self._background.spawn, self._log
+        spawn, metrics = self._background.spawn, self._metrics
+        return self._store, self._clock, limits, most, spawn, metrics, self._log
 
     def _seat(self, live: LiveCampaign) -> Seat:
         now = self._clock.monotonic()
-        room = Room(live, self._config.outbox, self._overflowed)
+        room = Room(live, self._config.outbox, self._overflowed, self._metrics)
         grace, idle = self._config.leave_grace, self._config.narration_idle
         room.company = Company(live, room, self._now, grace, idle)
         seat = Seat(live, room, now)
 
         def published(before: Entry) -> None:
-            room.quiet_since = seat.used = self._clock.monotonic()
+            room.quiet_since = seat.used = now = self._clock.monotonic()
+            room.announcements.made(live.state.version, now)
             room.publish(before)
             room.company.published(before)
 

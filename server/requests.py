@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from eventstore.errors import StoreError
 from questlog.campaign.authority import Act, require
-from questlog.campaign.commands import Command, Request
+from questlog.campaign.commands import Command, Request, Suggest
 from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
 from questlog.campaign.events import Actor
 from questlog.campaign.evolve import DamagedLogError
+from questlog.campaign.ids import derived_id
 from questlog.campaign.position import seal
 from questlog.sync.feed import DM
 from questlog.sync.messages import (
@@ -25,7 +28,7 @@ from questlog.sync.messages import (
     Encoded,
 )
 from questlog.sync.session import Asked, SocketRequest, rejected
-from questlog.sync.talk import NarrationMessage, SuggestMessage
+from questlog.sync.talk import DecideMessage, NarrationMessage, SuggestMessage
 from server.access.authenticator import Authenticator
 from server.background import Background
 from server.connection import AnswerSlot, Connection
@@ -33,12 +36,13 @@ from server.live import Done
 from server.registry import Registry
 from server.tables import Tables
 
-# How many suggestions a connection is remembered to have made, whose peer has no name.
-OWN = 50
-
 
 class Requests:
-    """Carries out what peers ask."""
+    """Carries out what peers ask.
+
+    Args:
+        record: has it logged and counted that something was refused.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class Requests:
         background: Background,
         now: Callable[[], str],
         secret: bytes,
+        record: Callable[[Connection, Rejection], None],
     ) -> None:
         self._authenticator = authenticator
         self._tables = tables
@@ -55,6 +60,7 @@ class Requests:
         self._background = background
         self._now = now
         self._secret = secret
+        self._record = record
         self._waiting: dict[Connection, asyncio.Future[None]] = {}
 
     def execute(self, connection: Connection, message: SocketRequest) -> None:
@@ -110,12 +116,24 @@ class Requests:
                 command, identifier = message.command(), message.id
             case SuggestMessage():
                 command, identifier = message.command(viewer.player_id), message.request_id
-                if viewer.player_id is None:
-                    connection.own = (*connection.own, message.id)[-OWN:]
+            case DecideMessage():
+                # Whoever sees what came of it is told the event's id, and must not be able to
+                # find out by guessing whose suggestion it was, and what was answered.
+                command = message.command()
+                identifier = derived_id(self._secret.hex(), message.request_id)
             case _:
                 command, identifier = message.command(), message.request_id
         future: asyncio.Future[Done] = live.submit(Request(actor, command, identifier))
+        if isinstance(command, Suggest) and viewer.player_id is None:
+            future.add_done_callback(partial(self._made, connection, connection.room, command.id))
         return future
+
+    def _made(
+        self, connection: Connection, room: Any, identifier: str, done: asyncio.Future[Done]
+    ) -> None:
+        """Remember whose suggestion it is that names nobody: the connection's that made it."""
+        if done.exception() is None and not done.result().duplicate and connection.room is room:
+            room.company.made(connection, identifier)
 
     def _narrate(
         self, connection: Connection, slot: AnswerSlot, message: NarrationMessage
@@ -168,6 +186,7 @@ class Requests:
     def _answer(self, connection: Connection, slot: AnswerSlot, answer: Done | Rejection) -> None:
         """Fill a slot, and send what is answered from the first request on."""
         if isinstance(answer, Rejection):
+            self._record(connection, answer)
             slot.message = Encoded(rejected(slot.id, answer, self._now()))
         else:
             position = self._position(connection, answer)

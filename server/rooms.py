@@ -19,8 +19,11 @@ from server.company import Choice, Company
 from server.connection import Connection
 from server.frames import Form, frames_of
 from server.live import LiveCampaign
+from server.metrics import Metrics
 
 Key = tuple[str, Mode, Form]
+# How many publications are remembered, for clients to acknowledge.
+REMEMBERED = 512
 
 
 class Audience:
@@ -42,6 +45,24 @@ class Audience:
         self.headroom = headroom
 
 
+class Announcements:
+    """When the latest versions were published, on the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._times: dict[int, float] = {}
+
+    def made(self, version: int, now: float) -> None:
+        """Note that everyone who is live is told of `version` now."""
+        self._times[version] = now
+        if len(self._times) > REMEMBERED:
+            del self._times[next(iter(self._times))]
+
+    def since(self, version: int, now: float) -> float | None:
+        """Return the seconds since a version was published; None: it was not, or long ago."""
+        made = self._times.get(version)
+        return None if made is None else now - made
+
+
 class Room:
     """The followers of one campaign.
 
@@ -53,11 +74,17 @@ class Room:
     company: Company
 
     def __init__(
-        self, live: LiveCampaign, outbox: int, overflowed: Callable[[Connection], None]
+        self,
+        live: LiveCampaign,
+        outbox: int,
+        overflowed: Callable[[Connection], None],
+        metrics: Metrics,
     ) -> None:
         self.connections: dict[Connection, None] = {}
         self.quiet_since = 0.0
         self.live = live
+        self.announcements = Announcements()
+        self._metrics = metrics
         self._feed = live.feed
         self._outbox = outbox
         self._overflowed = overflowed
@@ -67,7 +94,11 @@ class Room:
         """Take in a connection whose viewer follows this campaign from now on."""
         self.connections[connection] = None
         connection.room = self
+        # What it is brought up to on coming was published before, for others.
+        connection.acknowledged = self.live.state.version
         connection.introduced, connection.acquainted = connection.acquainted, False
+        # What was somebody's at another campaign is not theirs at this one.
+        connection.introduced_at, connection.own = 0, ()
         self.company.seat(connection)
 
     def leave(self, connection: Connection) -> None:
@@ -78,10 +109,22 @@ class Room:
             del self.connections[connection]
             self.company.depart(connection)
 
+    def heard(self, connection: Connection, version: int, now: float) -> None:
+        """Note that a peer says at `now`, on the monotonic clock, that it holds `version`."""
+        if connection in self.connections and version > connection.acknowledged:
+            connection.acknowledged = version
+            since = self.announcements.since(version, now)
+            if since is not None:
+                self._metrics.acknowledged(since)
+        self.company.heard(connection, version)
+
     def settle(self, connection: Connection) -> None:
         """Put a connection where its session's phase says: in its audience while live."""
         session = connection.session
         if session.phase is not Phase.LIVE or connection not in self.connections:
+            if connection.audience is not None:
+                # What it misses from here on is told anew.
+                connection.introduced = False
             self._remove(connection)
             return
         if not connection.introduced:
@@ -130,13 +173,13 @@ class Room:
         """Send everyone who is live what `choice` gives for them; None: nothing."""
         slow: list[Connection] = []
         for audience in self._audiences.values():
-            largest = 0
+            told: dict[Encoded, int] = {}
             for connection in audience.members:
                 message = choice(connection)
                 if message is not None:
-                    connection.send(message)
-                    largest = max(largest, len(frames_of(message).for_peer(audience.form)))
-            audience.headroom -= largest
+                    connection.put(message)
+                    told[message] = told.get(message, 0) + 1
+            audience.headroom -= self._count(audience, told)
             if audience.headroom < 0:
                 self._measure(audience, slow)
         self._stop(slow)
@@ -162,6 +205,7 @@ class Room:
             except RuntimeError:
                 # uvloop, of a transport that has closed; its handler has yet to hear of it.
                 continue
+        self._metrics.sent(message, len(frame), len(audience.members))
         audience.headroom -= len(frame)
         if audience.headroom < 0:
             self._measure(audience, slow)
@@ -182,11 +226,23 @@ class Room:
 
     def _publish_each(self, audience: Audience, before: Entry, slow: list[Connection]) -> None:
         """Send each viewer's own way from old to new: views part or join, or somebody made one."""
+        told: dict[Encoded, int] = {}
         for connection in audience.members:
             message = self._feed.update(connection.session.viewer, before, audience.mode)
-            connection.send(message)
+            connection.put(message)
+            told[message] = told.get(message, 0) + 1
             if connection.buffered() > self._outbox:
                 slow.append(connection)
+        self._count(audience, told)
+
+    def _count(self, audience: Audience, told: dict[Encoded, int]) -> int:
+        """Count messages, each with how many got it; return the bytes of the largest."""
+        largest = 0
+        for message, times in told.items():
+            size = len(frames_of(message).for_peer(audience.form))
+            self._metrics.sent(message, size, times)
+            largest = max(largest, size)
+        return largest
 
     def _remove(self, connection: Connection) -> None:
         audience = connection.audience

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from questlog.campaign.visibility import Viewer
 from questlog.sync.talk import Member
 from server.connection import Connection
+from server.crowd import is_known
 
 
 class Present:
@@ -104,7 +105,14 @@ class Roster:
         """Return the members that whoever `knows` is for may know of."""
         return [member.told() for member in self if knows(member.viewer)]
 
-    def counts(self) -> dict[str, int]:
-        """Return how many there are of each role."""
-        counts = Counter(member.viewer.role for member in self)
+    def counts(self, knows: Callable[[Viewer], bool]) -> dict[str, int]:
+        """Return how many there are of each role that whoever `knows` is for may know of.
+
+        Those without a name share one entry; here each of their connections counts.
+        """
+        counts: Counter[str] = Counter()
+        for member in self:
+            if knows(member.viewer):
+                named = is_known(member.viewer)
+                counts[member.viewer.role] += 1 if named else len(member.connections)
         return {"dm": counts["dm"], "player": counts["player"], "spectator": counts["spectator"]}

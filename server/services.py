@@ -17,6 +17,8 @@ from server.background import Background
 from server.clock import Clock
 from server.config import Config
 from server.hub import Hub
+from server.metrics import Metrics
+from server.overview import Overview
 from server.polling import Polls
 from server.registry import Registry
 from server.tables import Tables
@@ -35,6 +37,8 @@ class Services(Struct, frozen=True):
     attendant: Attendant
     polls: Polls
     admission: Admission
+    metrics: Metrics
+    overview: Overview
     audit: Audit
     log: Any
 

@@ -66,6 +66,7 @@ async def _serve(request: web.Request, *, only_dm: bool) -> web.StreamResponse:
         identity=identity,
         address=address,
         only_dm=only_dm,
+        metrics=services.metrics,
     )
     if refusal is not None:
         await services.hub.turn_away(connection, refusal)

@@ -50,7 +50,9 @@ def now_ms() -> int:
 @option("--role", type=click.Choice(ROLES), help="What they are at the campaign.")
 @player_option
 @option("--expires", type=Duration(), default="30d", help="How long it is valid: 90s, 12h, 30d.")
-@option("--metrics", is_flag=True, help="A token that opens /metrics, and no campaign.")
+@option(
+    "--metrics", is_flag=True, help="A token that opens /metrics and /api/live, and no campaign."
+)
 @store_option
 @json_option
 def token(

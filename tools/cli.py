@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "keys": ("tools.access:keys", "List the keys that sign tokens, or rotate them."),
         "play": ("tools.play:play", "Perform a recorded campaign on a server."),
         "watch": ("tools.watch:watch", "Follow a campaign as a player and print each change."),
+        "top": ("tools.top:top", "Show who is at which campaign, and how far behind."),
         "demo": ("tools.demo.command:demo", "Serve and perform the demo campaign, and show it."),
         "campaigns": ("tools.reading:campaigns", "List the campaigns of a store."),
         "log": ("tools.log:log", "Print a campaign's events."),

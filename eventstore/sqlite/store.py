@@ -17,7 +17,7 @@ import msgspec
 from eventstore import migrator
 from eventstore.errors import NotAStoreError, StoreError, UnreadableError
 from eventstore.lock import WriterLock
-from eventstore.port import Finding, Head, Kept, Loaded, Outcome, StoredEvent, Summary
+from eventstore.port import Extent, Finding, Head, Kept, Loaded, Outcome, StoredEvent, Summary
 from eventstore.sqlite import audit
 from eventstore.sqlite.connection import Connection, Readers, open_reader, open_writer
 from eventstore.sqlite.location import path_of
@@ -122,6 +122,15 @@ class SqliteReader:
         """See `EventReader.summary`."""
         found = await self._readers.run(lambda c: summaries(c, campaign_id))
         return found[0] if found else None
+
+    async def extent(self) -> Extent:
+        """See `EventReader.extent`."""
+        # The log has no gaps, so the heads say how long it is.
+        row = await self._one("SELECT coalesce(sum(head_version), 0), count(*) FROM campaign")
+        assert row is not None, "an aggregate has a row"
+        beside = self.path.with_name(self.path.name + "-wal")
+        size = sum(path.stat().st_size for path in (self.path, beside) if path.exists())
+        return Extent(size, row[0], row[1])
 
     async def seated(self, table: str) -> str | None:
         """See `EventReader.seated`."""

@@ -22,6 +22,8 @@ from questlog.sync.talk import (
 )
 
 Key = tuple[Role, str | None]
+# Of narrations that are over, the document has every word.
+SPOKEN = 32
 
 
 class Company:
@@ -32,7 +34,7 @@ class Company:
         counts: how many there are of each role, where there are too many to name.
         suggestions: those told of, as they stand, by player id and id.
         lease: who is at the wheel, as DMs are told; None before that.
-        spoken: the narrations heard of, by id: where a piece begins, and the piece.
+        spoken: the latest narrations heard of, by id: where a piece begins, and the piece.
     """
 
     def __init__(self) -> None:
@@ -41,6 +43,13 @@ class Company:
         self.suggestions: dict[tuple[str | None, str], SuggestionTold] = {}
         self.lease: LeaseTold | None = None
         self.spoken: dict[str, tuple[int, str]] = {}
+
+    def disconnected(self) -> None:
+        """Let go of what may change unheard, and is told again on connecting."""
+        self.lease = None
+        for key, suggestion in list(self.suggestions.items()):
+            if suggestion.state == "pending":
+                del self.suggestions[key]
 
     def hear(self, message: TalkTold) -> None:
         """Take what was said."""
@@ -74,18 +83,21 @@ class Company:
     def text_of(self, entry: dict[str, Any]) -> str:
         """Return the text of a narration's entry in the document, with what was heard since.
 
-        An entry of another kind has its `text`, or none.
+        An entry of another kind has its `text`, or none. Once the narration is over, what is in the
+        document is all there is: of one that broke off, the last words may have been lost.
         """
         parts = entry.get("parts")
         if type(parts) is not list:
             return str(entry.get("text", ""))
         text = "".join(part for part in parts if type(part) is str)
+        if entry.get("state") != "streaming":
+            return text
         start, spoken = self.spoken.get(str(entry.get("id")), (0, ""))
         # What comes after a gap waits for the document to fill it.
         return text + spoken[len(text) - start :] if start <= len(text) else text
 
     def _speak(self, piece: NarrationTold) -> None:
-        start, spoken = self.spoken.get(piece.id, (piece.offset, ""))
+        start, spoken = self.spoken.pop(piece.id, (piece.offset, ""))
         known = piece.offset - start
         if 0 <= known <= len(spoken):
             spoken = spoken[:known] + piece.text
@@ -93,3 +105,5 @@ class Company:
             # A gap, or the beginning anew: what was heard before it is in the document soon.
             start, spoken = piece.offset, piece.text
         self.spoken[piece.id] = (start, spoken)
+        if len(self.spoken) > SPOKEN:
+            del self.spoken[next(iter(self.spoken))]

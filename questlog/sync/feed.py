@@ -220,6 +220,7 @@ class Feed:
         patch = self._patch(viewer, base, self.head)
         room = int(len(encode(patch)) * EVENTS_SHARE)
         delta = self._delta(viewer, key, base, self._headers(witness, base, room))
+        delta.reason = reason
         whole = self.head.view(viewer) is self.head.state.document
         if whole and len(delta.payload) * 2 < self.head.state.size:
             return delta
@@ -289,6 +290,7 @@ class Feed:
 
 def is_own(header: EventHeader | None, viewer: Viewer) -> bool:
     """Return whether `viewer` made the event: somebody with a name, so that nobody else did."""
-    if header is None or viewer.player_id is None:
+    if header is None or viewer.player_id in (None, viewer.role):
+        # By the name of a role go all who have none of their own.
         return False
     return header.actor == Actor(viewer.player_id, viewer.role)

@@ -38,7 +38,7 @@ class OwnIdentity(Struct, frozen=True):
         expires: Unix seconds from which it counts no more.
         issued_ms: Unix milliseconds it was made.
         viewer: who the token says looks; None where it opens no campaign.
-        metrics: whether it opens `GET /metrics`.
+        metrics: whether it opens `GET /metrics` and `GET /api/live`.
     """
 
     key_id: str

@@ -54,7 +54,7 @@ def mint(
 
 
 def mint_for_metrics(key: SigningKey, audience: str, *, now_ms: int, lasts: float) -> str:
-    """Return a token that opens `GET /metrics` and nothing else."""
+    """Return a token that opens `GET /metrics` and `GET /api/live`, and nothing else."""
     return _sign(key, audience, {"sub": "metrics", "metrics": True}, now_ms, lasts)
 
 

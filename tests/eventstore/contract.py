@@ -77,6 +77,14 @@ class EventStoreContract:
         assert again == [Duplicate(first.version, first.hash)]
         assert await store.head("c") == Head(3, scribe.hash)
 
+    async def test_how_large_it_is_is_told(self, store: EventStore) -> None:
+        empty = await store.extent()
+        assert (empty.events, empty.campaigns) == (0, 0)
+        await Scribe(store).write(create({"text": "x" * 100_000}), put("/hp", 1), put("/hp", 2))
+        full = await store.extent()
+        assert (full.events, full.campaigns) == (3, 1)
+        assert full.size > 100_000
+
     async def test_an_id_used_for_another_request_is_refused(self, store: EventStore) -> None:
         scribe = Scribe(store)
         await scribe.write(create())

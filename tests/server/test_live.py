@@ -29,6 +29,7 @@ from server.background import Background
 from server.clock import SystemClock
 from server.config import Config
 from server.live import Done, LiveCampaign
+from server.metrics import Metrics
 from server.registry import Registry
 from tests.support.server import silent_log
 
@@ -41,9 +42,8 @@ class Table:
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self.background = Background(silent_log())
-        self.registry = Registry(
-            store, SystemClock(), Config(idle_timeout=0.001), self.background, silent_log()
-        )
+        config, log = Config(idle_timeout=0.001), silent_log()
+        self.registry = Registry(store, SystemClock(), config, self.background, Metrics(), log)
 
     async def campaign(self, name: str = "c", document: Any = None) -> LiveCampaign:
         """Create a campaign and return it, live."""
