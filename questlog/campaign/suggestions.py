@@ -20,6 +20,9 @@ MAX_METADATA = 4_096
 MAX_METADATA_DEPTH = 16
 MAX_PENDING = 20
 MAX_ALL_PENDING = 500
+# What waits is in every snapshot, and is told whole to each DM who comes.
+MAX_PENDING_BYTES = 32 * 1024
+MAX_ALL_PENDING_BYTES = 512 * 1024
 # Decided ones are remembered for authors who were away; the log has all of them.
 REMEMBERED = 50
 
@@ -78,19 +81,29 @@ def check_text(text: str, what: str) -> None:
         raise TooLarge(f"A {what} has at most {MAX_CONTENT} characters.")
 
 
-def check_room(there: Suggestions, player_id: str | None, most: int) -> None:
-    """Refuse one more suggestion of a player who has as many waiting as may be.
+def check_room(there: Suggestions, fresh: Suggestion, most: int) -> None:
+    """Refuse a suggestion of a player who has as many waiting as may be, or as much.
 
     Raises:
         RateLimited: they have, or all players together do.
+        Invalid: there is one of this author and id. A retry is known before this is asked.
     """
+    if any((each.player_id, each.id) == (fresh.player_id, fresh.id) for each in there):
+        raise Invalid("There is a suggestion of this id already.")
     waiting = [each for each in there if each.state == "pending"]
-    if sum(each.player_id == player_id for each in waiting) >= most:
-        refusal = RateLimited(f"{most} suggestions are waiting for the DM: wait for an answer.")
+    own = [each for each in waiting if each.player_id == fresh.player_id]
+    if len(own) >= most or sum(map(weight, own)) + weight(fresh) > MAX_PENDING_BYTES:
+        refusal = RateLimited(f"{len(own)} suggestions are waiting for the DM: wait for an answer.")
         refusal.limit = "max_suggestions"
         raise refusal
-    if len(waiting) >= MAX_ALL_PENDING:
+    everybodys = sum(map(weight, waiting)) + weight(fresh)
+    if len(waiting) >= MAX_ALL_PENDING or everybodys > MAX_ALL_PENDING_BYTES:
         raise RateLimited("Too many suggestions are waiting for the DM: wait for an answer.")
+
+
+def weight(suggestion: Suggestion) -> int:
+    """Return about how many bytes a suggestion takes."""
+    return len(suggestion.content.encode()) + len(encode(suggestion.metadata or {}))
 
 
 def pending(there: Suggestions, player_id: str | None, identifier: str) -> Suggestion:

@@ -34,7 +34,13 @@ from questlog.campaign.events import (
 from questlog.campaign.ids import check_event_id
 from questlog.campaign.narration import Narration, adding, beginning, ending, find
 from questlog.campaign.state import CampaignState
-from questlog.campaign.suggestions import check_room, check_suggestion, check_text, pending
+from questlog.campaign.suggestions import (
+    Suggestion,
+    check_room,
+    check_suggestion,
+    check_text,
+    pending,
+)
 
 Talk = Suggest | Decide | TakeLease | ReleaseLease | BeginNarration | AddNarration | EndNarration
 MAX_LEASE_NAME = 100
@@ -90,7 +96,10 @@ def check_lease(state: CampaignState, lease: int) -> None:
 def _suggest(state: CampaignState, talk: Suggest, most: int) -> Happening:
     check_event_id(talk.id)
     check_suggestion(talk.content, talk.suggestion_type, talk.metadata)
-    check_room(state.suggestions, talk.player_id, most)
+    fresh = Suggestion(
+        id=talk.id, player_id=talk.player_id, content=talk.content, metadata=talk.metadata
+    )
+    check_room(state.suggestions, fresh, most)
     fact = SuggestionMade(
         talk.id, talk.player_id, talk.content, talk.suggestion_type, talk.metadata or None
     )

@@ -9,7 +9,7 @@ import click
 import msgspec
 import pytest
 
-from questlog.sync import messages
+from questlog.sync import messages, talk
 from tools import gendocs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,8 @@ def test_the_schema_names_every_message_once() -> None:
     named += [ref["$ref"] for ref in definitions["ClientMessage"]["oneOf"]]
     structs = [
         value.__name__
-        for value in vars(messages).values()
+        for module in (messages, talk)
+        for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, msgspec.Struct)
         if value.__struct_config__.tag and not value.__name__.startswith("_")
     ]

@@ -117,11 +117,12 @@ def close_codes() -> set[str]:
 
 
 def message_types() -> set[str]:
-    """Return the wire name of every tagged Struct of `questlog.sync.messages`."""
-    module = importlib.import_module("questlog.sync.messages")
+    """Return the wire name of every tagged Struct of the modules that define messages."""
+    names = ("questlog.sync.messages", "questlog.sync.talk")
     tags = [
         value.__struct_config__.tag
-        for value in vars(module).values()
+        for name in names
+        for value in vars(importlib.import_module(name)).values()
         if isinstance(value, type)
         and issubclass(value, msgspec.Struct)
         and not value.__name__.startswith("_")
@@ -203,7 +204,7 @@ def test_every_close_code_is_documented(text: str) -> None:
 
 def test_every_message_type_is_documented(code: str) -> None:
     types = message_types()
-    assert {"campaign_updated", "resync"} <= types
+    assert {"campaign_updated", "resync", "presence", "take_lease"} <= types
     none_missing(unnamed(types, code))
 
 
