@@ -162,6 +162,11 @@ class Company:
             if self._shows(viewer, spoken.id):
                 connection.send(Encoded(spoken))
 
+    def remind(self, connection: Connection) -> None:
+        """Tell a peer that is back, and knows who is there, what waits for it since it was gone."""
+        self._suggested.remind(connection, self._live.state)
+        connection.introduced_at = self._live.state.version
+
     def published(self, before: Entry) -> None:
         """Tell what has become of suggestions, of the lease and of the rules since `before`."""
         old, state = before.state, self._live.state

@@ -96,7 +96,7 @@ class Room:
         connection.room = self
         # What it is brought up to on coming was published before, for others.
         connection.acknowledged = self.live.state.version
-        connection.introduced, connection.acquainted = connection.acquainted, False
+        connection.introduced = connection.acquainted
         # What was somebody's at another campaign is not theirs at this one.
         connection.introduced_at, connection.own = 0, ()
         self.company.seat(connection)
@@ -130,6 +130,9 @@ class Room:
         if not connection.introduced:
             connection.introduced = True
             self.company.introduce(connection)
+        elif connection.acquainted:
+            self.company.remind(connection)
+        connection.acquainted = False
         key = (self._feed.head.key(session.viewer), session.mode, connection.form)
         audience = connection.audience
         if audience is None or audience.key != key:

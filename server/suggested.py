@@ -32,6 +32,13 @@ class Suggested:
             if self._is_news(suggestion, connection):
                 connection.send(self._told(suggestion, connection))
 
+    def remind(self, connection: Connection, state: CampaignState) -> None:
+        """Tell a peer that is back what has become of suggestions since the version it holds."""
+        for suggestion in state.suggestions:
+            since = connection.session.came_with
+            if suggestion.version > since and concerns(suggestion, connection):
+                connection.send(self._told(suggestion, connection))
+
     def changed(
         self, old: CampaignState, new: CampaignState
     ) -> list[Callable[[Connection], Encoded | None]]:

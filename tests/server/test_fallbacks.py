@@ -303,3 +303,24 @@ async def test_flipping_between_transports_shows_every_change_once(served: Guard
                 position = message["position"]
         assert seen == list(range(2, 14))
         assert held["/n"] == 11
+
+
+async def test_a_poller_who_was_away_learns_what_became_of_its_suggestions(
+    served: Guarded,
+) -> None:
+    async with (
+        served.calling("player", "mira") as mira,
+        served.calling("dm") as dm,
+        dm.socket("dm", campaign_id="c") as table,
+    ):
+        await table.next()
+        await say(mira, type="player_suggestion", id="s1", content="A bribe?")
+        position = (await poll(mira))["position"]
+        assert (await table.until("player_left"))["player_id"] == "mira"
+        await table.say(type="decide_suggestion", id="s1", player_id="mira", decision="accepted")
+        await table.until("committed")
+        answer = await poll(mira, position, wait=0)
+        kinds = [message["type"] for message in answer["messages"]]
+        assert kinds == ["campaign_updated", "suggestion"]
+        assert answer["messages"][1]["state"] == "accepted"
+        assert (await poll(mira, answer["position"], wait=0))["messages"] == []
