@@ -81,6 +81,10 @@ soak: install ## a player that stops reading for a minute at full speed: what it
 crash: install ## kill -9 the server in the middle of play, 50 times
 	@$(BIN)/python -m bench.crash --rounds 50
 
+.PHONY: rough
+rough: install ## ten players on bad wifi, changing between sockets, streams and polls for two minutes
+	@$(BIN)/python -m bench.rough --seconds 120
+
 .PHONY: fuzz
 fuzz: install ## send 200,000 mutated frames and requests to a running server
 	@$(BIN)/python -m bench.fuzz --count 200000

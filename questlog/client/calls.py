@@ -17,7 +17,9 @@ from questlog.client.carriers import (
     GIVE_UP_AFTER,
     UNUSABLE,
     Carrier,
+    Host,
     MissedError,
+    Target,
     take,
     unusable,
 )
@@ -40,7 +42,22 @@ class Updates(Struct):
 
 
 class HttpCarrier(Carrier):
-    """Calls down and calls up."""
+    """Calls down and calls up.
+
+    What comes down and the answers to what went up are two streams of messages in no order. Only
+    the first may move the replica, or an answer that was long on its way would take it back.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, target: Target, host: Host) -> None:
+        super().__init__(session, target, host)
+        self._gap = asyncio.Event()
+
+    def reply(self, text: str) -> None:
+        """Begin anew from what the replica can prove: that is what a resync would ask for."""
+        self._gap.set()
+
+    async def _until_gap(self) -> None:
+        await self._gap.wait()
 
     async def run(self, campaign_id: str | None, table: str) -> int | None:
         """See `Carrier.run`."""
@@ -51,7 +68,9 @@ class HttpCarrier(Carrier):
                 await asyncio.sleep(SEATS_EVERY)
                 return None
             watch = [self._watch(table, found)] if campaign_id is None else []
-            await _until_one_ends(self._follow(found), self._send_all(found), *watch)
+            await _until_one_ends(
+                self._follow(found), self._send_all(found), self._until_gap(), *watch
+            )
         except ClosedError:
             raise
         except UNUSABLE as error:
@@ -95,7 +114,13 @@ class HttpCarrier(Carrier):
                 take(self._host, refused.answer(frame))
                 continue
             for message in told.messages:
-                take(self._host, bytes(message).decode())
+                if self._is_of_now(bytes(message)):
+                    take(self._host, bytes(message).decode())
+
+    def _is_of_now(self, message: bytes) -> bool:
+        """Return whether an answer says nothing of a version that is to come, or has gone by."""
+        kind = msgspec.json.decode(message, type=_Placed)
+        return kind.type != "heartbeat" or kind.version == self._host.replica.version
 
     @asynccontextmanager
     async def _call(
@@ -176,6 +201,11 @@ class _RefusedError(Exception):
         identifier = msgspec.json.decode(frame).get("id")
         refusal = Rejected(identifier, self.code, self.detail, None, "")
         return msgspec.json.encode(refusal).decode()
+
+
+class _Placed(Struct):
+    type: str
+    version: int | None = None
 
 
 class _Campaign(Struct):

@@ -101,6 +101,10 @@ class Carrier:
         self._target = target
         self._host = host
 
+    def reply(self, text: str) -> None:
+        """Send what the replica wants sent: a resync."""
+        self.outgoing.put_nowait(text)
+
     async def run(self, campaign_id: str | None, table: str) -> int | None:
         """Connect, and take and send messages to the end; returns the close code, if there is one.
 

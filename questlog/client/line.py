@@ -169,7 +169,7 @@ class Line:
             match effect:
                 case SendText(text=text):
                     if self._carrier is not None:
-                        self._carrier.outgoing.put_nowait(text)
+                        self._carrier.reply(text)
                 case Answered(answer=answer):
                     self._answer(answer)
                 case Failed(error=error):
