@@ -151,6 +151,36 @@ def frames_of(caller: Caller) -> tuple[dict[str, Any], ...]:
         {"type": "heartbeat", "version": 2},
         {"type": "heartbeat"},
         {"type": "authenticate", "token": caller.token or "a.b.c"},
+        *_talk(),
+    )
+
+
+def _talk() -> tuple[dict[str, Any], ...]:
+    """Return valid messages of what is said beside the document."""
+    chunk = {"type": "narration", "id": "n1", "phase": "chunk"}
+    return (
+        {"type": "heartbeat", "version": 1, "digest": True},
+        {"type": "player_status", "status": "typing"},
+        {"type": "player_status", "status": None},
+        {"type": "signal", "name": "dice", "data": {"d20": [20, None]}},
+        {"type": "signal", "name": "psst", "to": ["dm", "players", "tobin"]},
+        {"type": "player_suggestion", "id": "s1", "content": "I hide.", "metadata": {"by": "me"}},
+        {"type": "player_suggestion", "id": "s2", "content": "𝄞", "suggestion_type": "song"},
+        {"type": "decide_suggestion", "id": "s1", "player_id": "mira", "decision": "dismissed"},
+        {
+            "type": "decide_suggestion",
+            "id": "s2",
+            "player_id": "tobin",
+            "decision": "accept",
+            "answer": "Well sung.",
+            "patch": [{"op": "replace", "path": "/turn", "value": 3}],
+        },
+        {"type": "take_lease", "id": "t1", "name": "laptop"},
+        {"type": "release_lease", "lease": 9, "id": "r1"},
+        {"type": "narration", "id": "n1", "phase": "begin", "speaker": "The bell"},
+        {**chunk, "offset": 0, "text": "It tolls. "},
+        {**chunk, "offset": 10, "text": "Twice."},
+        {"type": "narration", "id": "n1", "phase": "end", "offset": 16},
     )
 
 
@@ -158,6 +188,9 @@ def calls_of(caller: Caller, invite: str) -> tuple[Call, ...]:
     """Return valid calls of every route, page and kind of preflight."""
     found: list[Call] = []
     for route in routes():
+        if route.path.endswith("/stream"):
+            # It has no end, and what follows it on the connection would have no answer.
+            continue
         target = route.path.replace("{id}", caller.campaign).encode()
         bodies = _bodies(caller, invite).get(f"{route.method} {route.path}", [((), b"")])
         if route.path.endswith("/visibility") and not caller.free:
@@ -166,6 +199,8 @@ def calls_of(caller: Caller, invite: str) -> tuple[Call, ...]:
     events = f"/api/campaigns/{caller.campaign}/events".encode()
     state = f"/api/campaigns/{caller.campaign}/state".encode()
     queries = [events + b"?after=0&limit=3&kind=hp.changed", events + b"?after=1"]
+    updates = f"/api/campaigns/{caller.campaign}/updates".encode()
+    queries += [updates + b"?since=2&wait=0", updates + b"?wait=0&introduce=1&mode=full"]
     queries += [state + b"?version=1", state + b"?as=player:tobin", state + b"?version=2&as=dm"]
     found += [Call("GET", target) for target in queries]
     found += [Call("HEAD", state), Call("GET", state, ((b"If-None-Match", b'"1"'),))]
@@ -200,6 +235,7 @@ def _bodies(caller: Caller, invite: str) -> dict[str, list[tuple[tuple[Header, .
             ((JSON,), encode(rules())),
             ((JSON, base), b'{"default":"hidden","rules":[]}'),
         ],
+        f"POST {campaign}/messages": [((JSON,), encode(frame)) for frame in _talk()],
         f"POST {campaign}/activate": [((JSON,), b'{"table":"main"}'), ((JSON, key), b"{}")],
         f"POST {campaign}/deactivate": [((), b""), ((JSON,), b"{}")],
         "POST /api/join": [((JSON,), encode(join)), ((JSON,), encode({**join, "id": "join-2"}))],

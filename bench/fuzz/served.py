@@ -104,7 +104,7 @@ class Server:
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tools", "serve", "--log-format", "json"),
-                *("--store", store_url(store), "--port", "0", *options),
+                *("--store", store_url(store), "--port", "0", "--poll-wait", "0.2", *options),
                 cwd=ROOT,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,

@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import ClientConnectorCertificateError as UntrustedError
 from msgspec import Struct
 
-from questlog.sync.closing import ClosedError, is_ours
+from questlog.sync.closing import ClosedError, CloseCode, is_ours
 from questlog.sync.ladder import Way
 from questlog.sync.messages import SUBPROTOCOL, protocols_with
 from questlog.sync.replica import Replica
@@ -194,6 +194,7 @@ class SocketCarrier(Carrier):
                 message = await socket.receive(timeout=patience)
             except TimeoutError:
                 if asked:
+                    await socket.close(code=CloseCode.SILENT)
                     return
                 asked = True
                 self.outgoing.put_nowait(self._host.replica.heartbeat(digest=True).text)

@@ -154,6 +154,22 @@ async def test_a_server_that_falls_silent_is_asked_and_then_left_for_a_new_conne
             assert client.document == {"hp": 7}
 
 
+async def test_silence_is_closed_with_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdk, "ASK_AFTER", 0.05)
+    monkeypatch.setattr(sdk, "GIVE_UP_AFTER", 0.1)
+    closed: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+
+    async def say_no_more(socket: web.WebSocketResponse) -> None:
+        await socket.send_json(SNAPSHOT)
+        async for _ in socket:
+            pass
+        if not closed.done():
+            closed.set_result(socket.close_code)
+
+    async with answering(say_no_more) as url, CampaignClient(url, "c"):
+        assert await asyncio.wait_for(closed, 20) == 4008
+
+
 async def test_in_full_mode_every_update_replaces_the_document(tmp_path: Path) -> None:
     async with serving(tmp_path / "q.db") as url:
         await create(url, "c", {"hp": 7})
