@@ -51,6 +51,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
     viewer, mode = looking(request), mode_of(request)
     since = request.headers.get("Last-Event-ID") or request.query.get("since")
     await services.registry.find(campaign_id)
+    if request.method == "HEAD":
+        # What it would begin with; what comes after the head is written past aiohttp.
+        return web.Response(headers=STREAM)
     response = web.StreamResponse(headers=STREAM)
     response.force_close()
     writer = await response.prepare(request)

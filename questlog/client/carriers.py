@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import ClientConnectorCertificateError as UntrustedError
 from msgspec import Struct
 
-from questlog.sync.closing import ClosedError, CloseCode, is_ours
+from questlog.sync.closing import CloseCode, ClosedError, is_ours
 from questlog.sync.ladder import Way
 from questlog.sync.messages import SUBPROTOCOL, protocols_with
 from questlog.sync.replica import Replica

@@ -324,3 +324,37 @@ async def test_a_poller_who_was_away_learns_what_became_of_its_suggestions(
         assert kinds == ["campaign_updated", "suggestion"]
         assert answer["messages"][1]["state"] == "accepted"
         assert (await poll(mira, answer["position"], wait=0))["messages"] == []
+
+
+async def test_a_stream_is_no_answer_to_an_old_request_nor_to_one_for_the_head_alone(
+    served: Guarded,
+) -> None:
+    token = await served.token("player", "mira")
+    async with served.calling(token=token) as mira:
+        url = f"{served.url}/api/campaigns/c/stream"
+        async with mira.session.head(url) as answer:
+            assert (answer.status, answer.content_type) == (200, "text/event-stream")
+            assert await answer.read() == b""
+        async with mira.session.head(url) as answer:
+            assert answer.status == 200, "the connection can still be read"
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"GET /api/campaigns/c/stream HTTP/1.0\r\nHost: x\r\n"
+        b"Authorization: Bearer " + token.encode() + b"\r\n\r\n"
+    )
+    async with asyncio.timeout(PATIENCE):
+        assert b'"code":"invalid"' in await reader.read()
+    writer.close()
+
+
+async def test_one_stream_too_many_of_an_address_ends_with_why(tmp_path: Path) -> None:
+    config = Config(max_address_connections=1)
+    async with guarded(tmp_path, config=config) as served, served.calling("dm") as dm:
+        await dm.create("c", DOCUMENT)
+        async with streaming(dm) as first, streaming(dm) as second:
+            await first.next()
+            error = await second.next()
+            assert (error["type"], error["code"]) == ("error", "rate_limited")
+            async with asyncio.timeout(PATIENCE):
+                assert await second.answer.content.read() == b""
