@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("document", "commits", "opening", "fanout", "views", "catchup")
+ALL = ("document", "commits", "opening", "fanout", "views", "catchup", "table")
 
 
 def main() -> None:
