@@ -12,7 +12,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from questlog.campaign.authority import Act, require
-from questlog.campaign.errors import Forbidden, Unauthenticated
+from questlog.campaign.errors import Forbidden, Invalid, Unauthenticated
 from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Viewer
 from server.access.authenticator import Authenticator
@@ -197,9 +197,12 @@ def _believed(request: web.Request) -> Viewer:
     """Return who an open server believes to follow a campaign by calls: a DM, if not a player.
 
     Raises:
-        Invalid: a player's id is none.
+        Invalid: a player's id is none, or a role is another.
     """
     player_id = request.query.get("player_id")
     if player_id is not None:
         return Viewer("player", check_name(player_id, "player id"))
-    return Viewer("player" if request.query.get("role") == "player" else "dm")
+    role = request.query.get("role", "dm")
+    if role not in ("dm", "player"):
+        raise Invalid("role is player or dm.")
+    return Viewer("player" if role == "player" else "dm")

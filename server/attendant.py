@@ -23,6 +23,9 @@ from server.links import SocketLink
 
 COUNTED = (WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG)
 
+# More has no version.
+DIGITS = 18
+
 
 class Attendant:
     """Serves sockets."""
@@ -95,7 +98,10 @@ class Attendant:
                 hub.perform(connection, session.refuse_binary(hub.now()))
             elif message.type is WSMsgType.PING:
                 await socket.pong(message.data)
-            elif message.type is not WSMsgType.PONG:
+            elif message.type is WSMsgType.PONG:
+                if connection.room is not None and message.data.isdigit():
+                    connection.room.company.known(connection, int(message.data[:DIGITS]))
+            else:
                 return
 
     async def _hold_back(self, connection: Connection) -> None:

@@ -61,6 +61,9 @@ class Audit:
     def diverged(self, who: str, where: str, version: int, ours: str, theirs: str) -> None:
         """Record that a replica held something else than its view; both digests tell which."""
         self._metrics.diverged()
+        if self._lines.take(counted_as(where), self._now()):
+            self._unlogged += 1
+            return
         self._log.warning(
             "divergence", who=who, remote=where, version=version, ours=ours, theirs=theirs
         )

@@ -145,8 +145,13 @@ class Company:
 
     def heard(self, connection: Connection, version: int) -> None:
         """Note that a peer holds `version`."""
+        self.known(connection, version)
         if self.roster.heard(connection, version):
             self._tell_lag()
+
+    def known(self, connection: Connection, version: int) -> None:
+        """Note that a peer has what it was told up to a version."""
+        self._suggested.known(connection.session.viewer, version, self._live.state)
 
     def introduce(self, connection: Connection) -> None:
         """Tell a peer that has just become live who is there and what waits for it."""
@@ -343,7 +348,7 @@ def is_addressed(viewer: Viewer, names: frozenset[str]) -> bool:
     if "all" in names or GROUPS[viewer.role] in names:
         return True
     name = viewer.player_id
-    if name is None:
+    if name is None or viewer.role == "spectator":
         return False
     return f"player:{name}" in names or (name in names and name not in GROUPS.values())
 

@@ -79,7 +79,7 @@ class Config(Struct, frozen=True, kw_only=True):
     leave_grace: float = 10.0
     narration_idle: float = 30.0
     poll_wait: float = 60.0
-    poll_gap: float = 15.0
+    poll_gap: float = 5.0
     max_address_strangers: int = 100
 
     def document_limits(self) -> Limits:

@@ -155,10 +155,10 @@ class Connection:
         if metrics is not None:
             metrics.closed(code, by_us=by_us)
 
-    def ask(self) -> None:
-        """Make the peer show that it lives."""
+    def ask(self, about: bytes = b"") -> None:
+        """Make the peer show that it lives; a socket's pong repeats `about`."""
         if not self.closing:
-            self.link.ask()
+            self.link.ask(about)
 
     async def close(self, code: int, reason: str) -> None:
         """Close the link, once."""

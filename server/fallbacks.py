@@ -6,7 +6,7 @@ The messages are those of the sockets, from the same sessions. No cache may hold
 from __future__ import annotations
 
 import asyncio
-import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from server.services import services_of
 
 DEFAULT_WAIT = 25.0
 LOOK_EVERY = 2.0
+MAX_CLIENT = 64
 NO_STORE: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store"})
 STREAM: Mapping[str, str] = MappingProxyType(
     {
@@ -60,12 +61,13 @@ async def stream(request: web.Request) -> web.StreamResponse:
     transport = request.transport
     if writer is None or transport is None or transport.is_closing():
         return response
-    link = StreamLink(transport, writer, services.config.silence_timeout)
+    config = services.config
+    link = StreamLink(transport, writer, max(config.silence_timeout, config.slow_timeout))
     link.write(RETRY_EVENT)
     caller = caller_of(request)
     connection = Connection(
         link,
-        Session(viewer, mode, services.config.message_limits()),
+        Session(viewer, mode, config.message_limits()),
         services.clock.monotonic(),
         identity=caller.known,
         address=caller.address,
@@ -102,9 +104,16 @@ async def updates(request: web.Request) -> web.Response:
     introduce = request.query.get("introduce", "0")
     if introduce not in ("0", "1"):
         raise Invalid("introduce is 0 or 1.")
-    ask = Ask(request.query.get("since"), _wait(request), mode_of(request), introduce == "1")
-    caller = caller_of(request)
-    messages, position = await services.polls.poll(caller, request.match_info["id"], ask)
+    client = request.query.get("client", "")
+    if len(client) > MAX_CLIENT or not client.isprintable():
+        raise Invalid(f"client has at most {MAX_CLIENT} printable characters.")
+    since = request.query.get("since")
+    ask = Ask(since, _wait(request), mode_of(request), introduce == "1", client)
+    caller, campaign_id = caller_of(request), request.match_info["id"]
+    protocol = None if request.transport is None else request.transport.get_protocol()
+    # Within another's application nobody tells.
+    when_gone = protocol.when_gone if isinstance(protocol, QuietHandler) else lambda _: None
+    messages, position = await services.polls.poll(caller, campaign_id, ask, when_gone)
     return _told(messages, b',"position":%s' % msgspec.json.encode(position))
 
 
@@ -131,10 +140,6 @@ def _wait(request: web.Request) -> float:
     text = request.query.get("wait")
     if text is None:
         return DEFAULT_WAIT
-    try:
-        wait = float(text)
-    except ValueError:
-        wait = math.nan
-    if not 0 <= wait < math.inf:
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         raise Invalid("wait is a number of seconds.")
-    return wait
+    return float(text)

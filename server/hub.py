@@ -161,6 +161,9 @@ class Hub:
         for oldest in self.crowd.place(connection):
             self._audit.limited("max_member_connections")
             self._background.spawn(oldest.close(CloseCode.SUPERSEDED, "superseded"))
+            if isinstance(oldest.link, Mailbox):
+                # Nobody may come to see that it is closed; what goes into it is for nobody.
+                self.forget(oldest)
 
     def leave(self, connection: Connection) -> None:
         """Take a connection out of the campaign it follows: its table is empty now."""

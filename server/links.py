@@ -20,7 +20,7 @@ from questlog.sync.closing import CloseCode, closes_with
 from questlog.sync.messages import Encoded, Error
 from server.frames import QUIET_EVENT, Form, close_frame, frames_of
 
-PING = b"\x89\x00"
+PING = 0x89
 CLOSE_GRACE = 2.0
 LINGER = 1.0
 HIGH_WATER = 64 * 1024
@@ -62,8 +62,8 @@ class Link(Protocol):
         """Wait until it is not full. Raises ConnectionError where it breaks."""
         ...
 
-    def ask(self) -> None:
-        """Make the peer show that it lives."""
+    def ask(self, about: bytes = b"") -> None:
+        """Make the peer show that it lives; where it can, it says what it was asked about."""
         ...
 
     async def close(self, code: int, reason: str) -> None:
@@ -183,9 +183,9 @@ class SocketLink(_Wire):
         """The code that a peer that has gone closed with; 1006: none."""
         return self.socket.close_code or WSCloseCode.ABNORMAL_CLOSURE
 
-    def ask(self) -> None:
-        """Ask for a pong: any frame shows that the peer lives."""
-        self.write(PING)
+    def ask(self, about: bytes = b"") -> None:
+        """Ask for a pong, which repeats `about` (RFC 6455, 5.5.3)."""
+        self.write(bytes((PING, len(about))) + about)
 
     async def close(self, code: int, reason: str) -> None:
         """Send a close and wait a little for its answer; then let the transport go."""
@@ -223,7 +223,7 @@ class StreamLink(_Wire):
         """Whether nothing that is written now goes anywhere."""
         return self.over.is_set() or self.transport.is_closing()
 
-    def ask(self) -> None:
+    def ask(self, about: bytes = b"") -> None:
         """Send a comment: nobody answers it, but TCP does."""
         self.write(QUIET_EVENT)
 
@@ -269,6 +269,11 @@ class Mailbox:
         self._empty.set()
         return messages
 
+    def put_back(self, messages: list[bytes]) -> None:
+        """Put what was taken back in, before what has come since."""
+        self._messages = messages + self._messages
+        self._size += sum(map(len, messages))
+
     def nudge(self) -> None:
         """Wake whoever waits for news, though nothing has been put in: the session has moved."""
         self._news.set()
@@ -286,7 +291,7 @@ class Mailbox:
         if self.closed:
             raise ConnectionResetError("The box is closed.")
 
-    def ask(self) -> None:
+    def ask(self, about: bytes = b"") -> None:
         """Nothing to do: whoever lives comes."""
 
     async def close(self, code: int, reason: str) -> None:

@@ -143,6 +143,11 @@ class LiveCampaign:
         """The campaign as of its durable head."""
         return self.feed.head.state
 
+    @property
+    def accepted(self) -> CampaignState:
+        """The campaign as of what has been decided, durable or not yet."""
+        return self._accepted
+
     def submit(self, request: Request) -> asyncio.Future[Done]:
         """Decide `request` and return the future of its answer: Done, or a Rejection raised.
 

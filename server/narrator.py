@@ -109,7 +109,9 @@ class Narrator:
         self._give_up(message.id)
         identifier = derived_id("narration.begun", message.id)
         future = self._live.submit(Request(actor, message.begins(), identifier))
-        if message.id in self._streams:
+        begun_or_begins = any(each.id == message.id for each in self._live.accepted.narrations)
+        if message.id in self._streams or not begun_or_begins:
+            # An id that was used before, say: words for it are refused one by one.
             return future
         # Chunks may follow before the beginning is on disk.
         stream = self._streams[message.id] = Stream(message.id, actor, loop.time())

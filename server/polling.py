@@ -9,15 +9,16 @@ socket since, gets a session of its own that catches up from there. So nothing i
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
 
 from msgspec import Struct
 
-from questlog.campaign.errors import Invalid
+from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
 from questlog.campaign.position import parse_position
 from questlog.campaign.visibility import Viewer
 from questlog.sync.messages import Mode
 from questlog.sync.session import Close, Phase, Renew, Session
-from server.access.identity import Identity
 from server.addresses import counted_as
 from server.admission import Caller
 from server.background import Background
@@ -27,9 +28,13 @@ from server.connection import Connection
 from server.crowd import is_known
 from server.doorway import Target
 from server.hub import Hub
+from server.limits import Throttled
 from server.links import Mailbox
 from server.registry import Registry
 
+REMEMBERED = 10_000
+
+WhenGone = Callable[[Callable[[], None]], None]
 Key = tuple[str, str, str, Viewer, Mode]
 
 
@@ -39,12 +44,14 @@ class Ask(Struct, frozen=True):
     Attributes:
         wait: seconds.
         introduce: whether to tell who is there and what waits, though the poller comes back.
+        client: which of a member's devices asks, in its own words; empty: it does not say.
     """
 
     since: str | None
     wait: float
     mode: Mode
     introduce: bool
+    client: str = ""
 
 
 class Poll:
@@ -52,29 +59,34 @@ class Poll:
 
     Attributes:
         position: what the poller holds that has got the last answer.
+        before: what they hold if they have not got it.
+        said: what the last answer said that was not about the document.
         until: what lets go of it where it does not come again.
     """
 
-    __slots__ = ("box", "connection", "key", "position", "until")
+    __slots__ = ("before", "box", "connection", "key", "position", "said", "until")
 
     def __init__(self, key: Key, box: Mailbox, connection: Connection) -> None:
         self.key = key
         self.box = box
         self.connection = connection
         self.position: str | None = None
+        self.before: str | None = None
+        self.said: list[bytes] = []
         self.until: asyncio.TimerHandle | None = None
 
-    async def gather(self, wait: float) -> tuple[list[bytes], str | None]:
+    async def gather(self, wait: float, gone: asyncio.Event) -> tuple[list[bytes], str | None]:
         """Return what there is to tell and the position it leads to, as soon as there is any.
 
         Args:
             wait: seconds after which nothing is an answer too.
+            gone: set where nobody is left to be answered: what there is waits for the next poll.
         """
         session, box = self.connection.session, self.box
         loop = asyncio.get_running_loop()
         latest = loop.time() + wait
         messages: list[bytes] = []
-        while True:
+        while not gone.is_set():
             messages += box.take()
             moving = session.phase in (Phase.CATCHING_UP, Phase.LAGGING)
             if box.closed or not (moving or (not messages and loop.time() < latest)):
@@ -85,6 +97,10 @@ class Poll:
                     await box.news()
             except TimeoutError:
                 continue
+        if gone.is_set():
+            box.put_back(messages)
+            return [], self.position
+        self.before, self.said = self.position, [each for each in messages if not is_place(each)]
         if session.feed is not None and session.phase is Phase.LIVE:
             self.position = session.feed.position(session.viewer)
         return messages, self.position
@@ -102,35 +118,51 @@ class Polls:
         self._registry = registry
         self._background = background
         self._idle: dict[Key, list[Poll]] = {}
+        # Digests told in answer to calls: a replica that holds another says so by the next.
+        self._told: OrderedDict[tuple[str, str, str], tuple[int, str]] = OrderedDict()
+
+    @property
+    def resting(self) -> int:
+        """How many sessions wait for their poller to come again."""
+        return sum(map(len, self._idle.values()))
 
     async def poll(
-        self, caller: Caller, campaign_id: str, request: Ask
+        self, caller: Caller, campaign_id: str, request: Ask, when_gone: WhenGone
     ) -> tuple[list[bytes], str | None]:
         """Return messages and a position, as `Poll.gather` does.
 
+        Args:
+            when_gone: has a function called when the caller has gone.
+
         Raises:
-            Rejection: the campaign is not there, or is too crowded.
+            Rejection: the campaign is not there, or is too crowded, or the poller is one too many.
         """
         assert caller.viewer is not None, "the path names a campaign"
-        key = _key(caller.known, caller.address, campaign_id, caller.viewer, request.mode)
+        key = _key(caller, campaign_id, caller.viewer, request)
         poll = self._resume(key, request.since)
         if poll is None:
             poll = await self._open(key, caller, campaign_id, request)
         else:
-            # The token may be a newer one.
-            poll.connection.identity = caller.known
-            if request.introduce:
-                poll.connection.introduced = False
-                poll.connection.room.settle(poll.connection)
-        if (held := parse_position(request.since or "")) is not None:
-            now = self._clock.monotonic()
-            poll.connection.room.heard(poll.connection, held.version, now)
+            self._go_on(poll, caller, request)
+        gone = asyncio.Event()
+        box = poll.box
+
+        def left() -> None:
+            gone.set()
+            box.nudge()
+
+        when_gone(left)
+        held, connection = parse_position(request.since or ""), poll.connection
+        if held is not None and 1 <= held.version <= connection.room.live.state.version:
+            connection.room.heard(connection, held.version, self._clock.monotonic())
         try:
-            messages, position = await poll.gather(min(request.wait, self._config.poll_wait))
+            messages, position = await poll.gather(min(request.wait, self._config.poll_wait), gone)
         except BaseException:
             self._hub.forget(poll.connection)
             raise
         self._rest(poll)
+        if poll.box.closed and not messages:
+            raise _why_closed(self._hub)
         return messages, position if position is not None else request.since
 
     async def answer(self, caller: Caller, campaign_id: str, frame: bytes) -> list[bytes]:
@@ -146,6 +178,8 @@ class Polls:
             session = connection.session
             session.visit(seat.live.feed)
             connection.room = seat.room
+            name = (campaign_id, caller.known.key, counted_as(caller.address))
+            session.told = self._told.pop(name, None)
             effects = session.receive(frame, self._hub.now())
             for effect in effects:
                 if isinstance(effect, Close):
@@ -157,6 +191,10 @@ class Polls:
                 await self._hub.requests.answered(connection)
             while session.phase is Phase.CATCHING_UP:
                 await box.news()
+            if session.told is not None:
+                self._told[name] = session.told
+                if len(self._told) > REMEMBERED:
+                    self._told.popitem(last=False)
             session.closed()
             return box.take()
 
@@ -171,13 +209,39 @@ class Polls:
         )
 
     def _resume(self, key: Key, since: str | None) -> Poll | None:
-        """Return the session that waits for a poller who holds `since`, if one does."""
+        """Return the session that waits for a poller who holds `since`, if one does.
+
+        They hold what its last answer led to, or, where that was lost, what the one before it did.
+        """
         for poll in self._idle.get(key, []):
-            if since is not None and poll.position == since and not poll.connection.closing:
+            known = since is not None and since in (poll.position, poll.before)
+            if known and not poll.connection.closing:
                 self._take(poll)
                 poll.connection.heard = self._clock.monotonic()
                 return poll
         return None
+
+    def _go_on(self, poll: Poll, caller: Caller, request: Ask) -> None:
+        """Take up a session that has rested, from the position its poller holds.
+
+        What was said meanwhile waits in the box. What became of the document is found anew: what
+        was put there may be of rules that hold no more.
+        """
+        connection, box = poll.connection, poll.box
+        # The token may be a newer one.
+        connection.identity = caller.known
+        said = [each for each in box.take() if not is_place(each)]
+        if request.since != poll.position:
+            said = poll.said + said
+        poll.position, feed = request.since, connection.session.feed
+        if feed is not None:
+            effects = connection.session.follow(feed, request.since, "connected")
+            self._hub.perform(connection, effects)
+        if request.introduce:
+            connection.introduced = False
+            connection.room.settle(connection)
+        for each in said:
+            box.write(each)
 
     async def _open(self, key: Key, caller: Caller, campaign_id: str, request: Ask) -> Poll:
         box = Mailbox("poll")
@@ -215,11 +279,25 @@ class Polls:
     def _expire(self, poll: Poll) -> None:
         poll.until = None
         self._take(poll)
-        self._background.spawn(poll.connection.close(1000, "gone"))
+        if not poll.connection.closing:
+            # A server that has stopped has closed it, and takes no more work.
+            self._background.spawn(poll.connection.close(1000, "gone"))
         self._hub.forget(poll.connection)
 
 
-def _key(identity: Identity, address: str, campaign_id: str, viewer: Viewer, mode: Mode) -> Key:
+def _key(caller: Caller, campaign_id: str, viewer: Viewer, request: Ask) -> Key:
     # Who is nobody in particular is told apart by where they are, as far as that goes.
-    where = "" if is_known(viewer) else counted_as(address)
-    return campaign_id, identity.key, where, viewer, mode
+    where = "" if is_known(viewer) else counted_as(caller.address)
+    return campaign_id, caller.known.key, f"{request.client} {where}", viewer, request.mode
+
+
+def is_place(message: bytes) -> bool:
+    """Return whether a message is about the document: it moves whoever takes it."""
+    return message.startswith(b'{"type":"campaign_')
+
+
+def _why_closed(hub: Hub) -> Rejection:
+    """Return why a poll is answered with nothing, and there will be no more of its session."""
+    if hub.stopping:
+        return StoreUnavailable("The server is restarting: come back.")
+    return Throttled("This member has too many connections: this one, the oldest, has ended.", 5)

@@ -73,6 +73,8 @@ def problem(rejection: Rejection, status: int | None = None) -> web.Response:
     response = web.Response(
         body=msgspec.json.encode(body), status=status, content_type="application/problem+json"
     )
+    # Nobody is to be told no because somebody else was.
+    response.headers["Cache-Control"] = "no-store"
     if isinstance(rejection, Throttled):
         response.headers["Retry-After"] = str(rejection.retry_after)
     if status == HTTPStatus.UNAUTHORIZED:

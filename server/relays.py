@@ -8,6 +8,7 @@ from questlog.campaign.errors import Invalid, RateLimited, TooLarge
 from questlog.document import depth, encode
 from questlog.sync.session import Word
 from questlog.sync.talk import SignalMessage, StatusMessage
+from server.addresses import counted_as
 from server.clock import Clock
 from server.config import Config
 from server.connection import Connection
@@ -48,7 +49,11 @@ class Relays:
                 room.company.signal(viewer, word)
 
     def _throttle(self, connection: Connection) -> None:
-        if self._buckets.take(connection.known.key, self._clock.monotonic()):
+        key = connection.known.key
+        if connection.session.viewer.player_id is None:
+            # Many may share a link that names nobody.
+            key = f"{key} {counted_as(connection.address)}"
+        if self._buckets.take(key, self._clock.monotonic()):
             refusal = RateLimited("Too many signals: this one was passed on to nobody.")
             refusal.limit = "signal_rate"
             raise refusal

@@ -17,6 +17,7 @@ from server.access.identity import Identity, OpenIdentity, OwnIdentity
 from server.admission import Admission
 from server.clock import Clock
 from server.connection import Connection
+from server.links import Mailbox
 
 INTERVAL = 0.5
 SECOND = 1000
@@ -157,6 +158,9 @@ class Renewal:
         if viewer != connection.session.viewer:
             # Let in once, they stay whatever they have become; the path asks when they come again.
             connection.only_dm = False
+            if isinstance(connection.link, Mailbox):
+                # What waits there was for whoever they were.
+                connection.link.take()
             effects = connection.session.assume(viewer)
             self._host.place(connection)
             # Whom they may know of, and what waits for them, is another matter now.

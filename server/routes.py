@@ -180,6 +180,7 @@ def _live() -> list[Route]:
                 "since": since,
                 "wait": "Seconds to wait for news; 25 where not given.",
                 "mode": mode,
+                "client": "Which of the caller's devices polls, in its own words.",
                 "introduce": "1: tell who is there and what waits, though there is a position.",
                 **who,
             },

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from questlog.campaign.state import CampaignState
 from questlog.campaign.suggestions import Suggestion
+from questlog.campaign.visibility import Viewer
 from questlog.sync.messages import Encoded
 from questlog.sync.talk import SuggestionTold
 from server.connection import Connection
@@ -23,7 +26,7 @@ class Suggested:
 
     def __init__(self, now: Callable[[], str]) -> None:
         self._now = now
-        # Those that were disposed of, and whose authors know.
+        # Those that were disposed of, and whose authors have shown that they know.
         self._settled: set[tuple[str | None, str]] = set()
 
     def introduce(self, connection: Connection, state: CampaignState) -> None:
@@ -61,6 +64,13 @@ class Suggested:
             if suggestion.id == identifier and concerns(suggestion, connection):
                 connection.send(self._told(suggestion, connection))
 
+    def known(self, viewer: Viewer, version: int, state: CampaignState) -> None:
+        """Note that a peer has what it was told up to a version: it said so, or its pong did."""
+        for suggestion in state.suggestions:
+            mine = suggestion.player_id == viewer.player_id and viewer.role == "player"
+            if mine and suggestion.state != "pending" and suggestion.version <= version:
+                self._settled.add((suggestion.player_id, suggestion.id))
+
     def _choice(self, suggestion: Suggestion) -> Callable[[Connection], Encoded | None]:
         return lambda each: (
             self._told(suggestion, each) if each.introduced and concerns(suggestion, each) else None
@@ -80,12 +90,15 @@ class Suggested:
             return suggestion.version > connection.introduced_at
         if connection.session.viewer.role == "dm":
             return False
-        told = (suggestion.player_id, suggestion.id) in self._settled
-        return not told and connection.session.came_with < suggestion.version
+        if connection.session.came_with:
+            return connection.session.came_with < suggestion.version
+        return (suggestion.player_id, suggestion.id) not in self._settled
 
     def _told(self, suggestion: Suggestion, connection: Connection) -> Encoded:
         if suggestion.state != "pending" and connection.session.viewer.role != "dm":
-            self._settled.add((suggestion.player_id, suggestion.id))
+            # Its pong will show that this has arrived; that it was written does not.
+            ask = partial(connection.ask, b"%d" % suggestion.version)
+            asyncio.get_running_loop().call_soon(ask)
         return Encoded(
             SuggestionTold(
                 suggestion.id,
@@ -108,4 +121,4 @@ def concerns(suggestion: Suggestion, connection: Connection) -> bool:
     if suggestion.player_id is None:
         # Many may share a link that names nobody; this one made it.
         return viewer.player_id is None and suggestion.id in connection.own
-    return viewer.player_id == suggestion.player_id
+    return viewer.role == "player" and viewer.player_id == suggestion.player_id

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from questlog.campaign.authority import Act, require
 from questlog.campaign.errors import BadJson, Forbidden, Rejection
@@ -21,7 +21,7 @@ from questlog.campaign.visibility import Viewer
 from questlog.document import Limits
 from questlog.sync.closing import CloseCode, closes_with
 from questlog.sync.entries import Entry
-from questlog.sync.feed import Feed
+from questlog.sync.feed import SECONDS, Feed
 from questlog.sync.messages import (
     ActivateMessage,
     Authenticate,
@@ -59,6 +59,7 @@ Asked = (
 )
 SocketRequest = Asked | ActivateMessage | DeactivateMessage
 Word = StatusMessage | SignalMessage
+DIGESTS_A_SECOND = 4
 
 
 class Phase(Enum):
@@ -150,6 +151,7 @@ class Session:
             campaign is followed it sees nothing, whoever it is.
         mode: `delta`, or `full` for peers that know no patches.
         feed: the campaign followed, None at an empty table.
+        told: the last version and digest the peer was told of, for when it holds another.
         came_with: the version the peer claimed to hold when it came; 0: none.
     """
 
@@ -170,7 +172,8 @@ class Session:
         self._since: Position | None = None
         self._reason: Reason = "connected"
         self._with_digest = False
-        self._told: tuple[int, str] | None = None
+        self._digested = ("", 0)
+        self.told: tuple[int, str] | None = None
 
     def follow(self, feed: Feed, since: str | None, reason: Reason) -> list[Effect]:
         """Begin to follow `feed` for a peer that claims to hold the position `since`."""
@@ -210,7 +213,9 @@ class Session:
             case ClientHeartbeat(version=version, digest=wanted):
                 if wanted is not UNSET:
                     self._with_digest = wanted
-                return [*self._heard(version), *self._heartbeat(now, with_digest=wanted is True)]
+                return self._heard(version) + self._heartbeat(
+                    now, with_digest=self._may(wanted, now)
+                )
             case _:
                 return self._request(message)
 
@@ -223,10 +228,19 @@ class Session:
             return [Send(Encoded(ServerHeartbeat(None, 0, None, now)))]
         if self.feed is not None and self.phase is Phase.LIVE:
             if with_digest:
-                self._told = (self.feed.head.version, self.feed.head.digest(self.viewer))
+                self.told = (self.feed.head.version, self.feed.head.digest(self.viewer))
             return [Send(self.feed.heartbeat(self.viewer, with_digest=with_digest))]
         # What the peer should hold is on its way; naming the head would only make it ask again.
         return []
+
+    def _may(self, wanted: bool | UnsetType, now: str) -> bool:
+        """Return whether a digest is answered with: it costs as much as the view is long."""
+        if wanted is not True:
+            return False
+        second, times = self._digested
+        times = times + 1 if second == now[:SECONDS] else 1
+        self._digested = (now[:SECONDS], times)
+        return times <= DIGESTS_A_SECOND
 
     def _heard(self, version: int) -> list[Effect]:
         """Note what the peer says it holds, where there can be such a version."""
@@ -304,7 +318,7 @@ class Session:
 
     def _diverged(self, theirs: str) -> list[Effect]:
         """Note what a replica says it held in place of what it was last told the digest of."""
-        told, self._told = self._told, None
+        told, self.told = self.told, None
         if told is None or not re.fullmatch(r"[0-9a-f]{64}", theirs) or theirs == told[1]:
             return []
         return [Diverged(*told, theirs)]

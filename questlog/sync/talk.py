@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from questlog.campaign.commands import (
@@ -196,7 +197,8 @@ class DecideMessage(_Said, frozen=True, tag="decide_suggestion"):
     @property
     def request_id(self) -> str:
         """The id of the event: of its own for every suggestion, decision and answer."""
-        return derived_id("decide", self.player_id, self.id, self.outcome, self.answer)
+        patch = None if self.patch is UNSET else msgspec.json.encode(self.patch).decode()
+        return derived_id("decide", self.player_id, self.id, self.outcome, self.answer, patch)
 
     def command(self) -> Decide:
         """Return what this asks for."""

@@ -166,6 +166,22 @@ async def test_a_poller_counts_as_there_between_two_polls_and_is_gone_after(
             assert (await table.until("player_left"))["player_id"] == "mira"
 
 
+async def test_a_poller_who_is_let_go_of_after_the_server_has_stopped_needs_no_work(
+    tmp_path: Path,
+) -> None:
+    """A server within another application: its timers may run out when it is gone."""
+    async with guarded(tmp_path, config=Config(poll_gap=60.0)) as served:
+        async with served.calling("dm") as dm:
+            await dm.create("c", DOCUMENT)
+            await poll(dm)
+        polls = served.services.polls
+        ((waiting,),) = polls._idle.values()
+    assert waiting.until is not None
+    waiting.until.cancel()
+    polls._expire(waiting)
+    assert not polls._idle
+
+
 async def test_what_is_said_between_two_polls_waits(served: Guarded) -> None:
     async with (
         served.calling("player", "mira") as mira,

@@ -129,7 +129,7 @@ async def test_the_dms_decision_is_an_event_that_may_change_the_document(served:
             "a retry is told what came of it"
         )
         other = await decide(dm, "accept", patch=[put("/hp", 9)])
-        assert other["code"] == "id_reused"
+        assert other["code"] == "invalid"
         assert (await decide(dm, "dismiss"))["code"] == "invalid"
         call = await stack.enter_async_context(served.calling("dm"))
         _, log = await call("GET", "/api/campaigns/c/events?after=1")
