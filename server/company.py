@@ -102,6 +102,14 @@ class Company:
         self._counted_at = 0.0
         self._lagging: asyncio.TimerHandle | None = None
 
+    def stop(self) -> None:
+        """End what is streamed, and tell nobody anything any more: the server is going."""
+        self.narrator.stop()
+        leaving = [member.leaving for member in self.roster]
+        for timer in (self._counting, self._lagging, *leaving):
+            if timer is not None:
+                timer.cancel()
+
     def arrive(self, connection: Connection) -> None:
         """Take in a connection that follows the campaign; the others learn of somebody new."""
         member = self.roster.arrive(connection, self._live.state.version)

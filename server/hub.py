@@ -210,7 +210,7 @@ class Hub:
         """Take no more requests from sockets, and wait until every one taken has been answered."""
         self.stopping = True
         for seat in self._registry.seats():
-            seat.room.company.narrator.stop()
+            seat.room.company.stop()
         while any(seat.live.busy for seat in self._registry.seats()):
             await asyncio.gather(*(seat.live.settled() for seat in self._registry.seats()))
 

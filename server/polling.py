@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
 from questlog.campaign.position import parse_position
-from questlog.campaign.visibility import Viewer
+from questlog.campaign.visibility import Rules, Viewer
 from questlog.sync.messages import Mode
 from questlog.sync.session import Close, Phase, Renew, Session
 from server.addresses import counted_as
@@ -61,10 +61,11 @@ class Poll:
         position: what the poller holds that has got the last answer.
         before: what they hold if they have not got it.
         said: what the last answer said that was not about the document.
+        rules: those in force when that was put together.
         until: what lets go of it where it does not come again.
     """
 
-    __slots__ = ("before", "box", "connection", "key", "position", "said", "until")
+    __slots__ = ("before", "box", "connection", "key", "position", "rules", "said", "until")
 
     def __init__(self, key: Key, box: Mailbox, connection: Connection) -> None:
         self.key = key
@@ -73,6 +74,7 @@ class Poll:
         self.position: str | None = None
         self.before: str | None = None
         self.said: list[bytes] = []
+        self.rules: Rules | None = None
         self.until: asyncio.TimerHandle | None = None
 
     async def gather(self, wait: float, gone: asyncio.Event) -> tuple[list[bytes], str | None]:
@@ -224,8 +226,9 @@ class Polls:
     def _go_on(self, poll: Poll, caller: Caller, request: Ask) -> None:
         """Take up a session that has rested, from the position its poller holds.
 
-        What was said meanwhile waits in the box. What became of the document is found anew: what
-        was put there may be of rules that hold no more.
+        What was said meanwhile waits in the box. What became of the document is found anew, and so
+        is who is there where the rules have changed: what was put there is of rules that hold no
+        more.
         """
         connection, box = poll.connection, poll.box
         # The token may be a newer one.
@@ -233,15 +236,19 @@ class Polls:
         said = [each for each in box.take() if not is_place(each)]
         if request.since != poll.position:
             said = poll.said + said
-        poll.position, feed = request.since, connection.session.feed
-        if feed is not None:
-            effects = connection.session.follow(feed, request.since, "connected")
-            self._hub.perform(connection, effects)
-        if request.introduce:
-            connection.introduced = False
-            connection.room.settle(connection)
+        if connection.room.live.state.rules != poll.rules:
+            said, connection.introduced = [], False
         for each in said:
             box.write(each)
+        session = connection.session
+        poll.position, feed = request.since, session.feed
+        # In full mode to follow anew is to be sent everything, at the head as well.
+        resting = feed is not None and session.phase is Phase.LIVE
+        if feed is not None and not (resting and feed.position(session.viewer) == request.since):
+            self._hub.perform(connection, session.follow(feed, request.since, "connected"))
+        if request.introduce:
+            connection.introduced = False
+        connection.room.settle(connection)
 
     async def _open(self, key: Key, caller: Caller, campaign_id: str, request: Ask) -> Poll:
         box = Mailbox("poll")
@@ -263,6 +270,7 @@ class Polls:
             self._hub.forget(poll.connection)
             return
         poll.connection.heard = self._clock.monotonic()
+        poll.rules = poll.connection.room.live.state.rules
         self._idle.setdefault(poll.key, []).append(poll)
         loop = asyncio.get_running_loop()
         poll.until = loop.call_later(self._config.poll_gap, self._expire, poll)

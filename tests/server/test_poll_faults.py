@@ -174,3 +174,35 @@ async def test_a_wait_is_written_as_a_number(served: Guarded, wait: str) -> None
     async with served.calling("player", "mira") as mira:
         status, problem = await mira("GET", "/api/campaigns/c/updates", params={"wait": wait})
         assert (status, problem["code"]) == (422, "invalid")
+
+
+async def test_a_poller_of_whole_documents_waits_like_any_other(served: Guarded) -> None:
+    async with served.calling("player", "mira") as mira, served.calling("dm") as dm:
+        position = (await poll(mira, mode="full"))["position"]
+        assert kinds(await poll(mira, position, mode="full", wait=0)) == []
+        await dm.commit("c", put("/hp", 9))
+        answer = await poll(mira, position, mode="full", wait=0)
+        assert kinds(answer) == ["campaign_active"]
+        assert answer["messages"][0]["structured_data"]["hp"] == 9
+        assert kinds(await poll(mira, answer["position"], mode="full", wait=0)) == []
+
+
+async def test_who_has_been_hidden_while_a_poller_rested_is_not_told_it_after(
+    served: Guarded,
+) -> None:
+    async with (
+        served.calling("player", "mira") as mira,
+        served.calling("player", "tobin") as tobin,
+        served.calling("dm") as dm,
+        tobin.socket(campaign_id="c") as sly,
+    ):
+        await sly.next()
+        position = (await poll(mira))["position"]
+        await sly.say(type="player_status", status="CANARY")
+        await sly.until("player_status")
+        rules = {"rules": [{"path": "/presence/player/tobin", "to": ["dm"]}]}
+        await dm("PUT", "/api/campaigns/c/visibility", json=rules)
+        answer = await poll(mira, position, wait=0)
+        assert "CANARY" not in str(answer)
+        (presence,) = [each for each in answer["messages"] if each["type"] == "presence"]
+        assert [each["player_id"] for each in presence["members"]] == ["mira"]

@@ -14,6 +14,7 @@ from questlog.campaign.visibility import Viewer
 from questlog.document import equal
 from tools.canary.canaries import numbers_in
 from tools.canary.ledger import Ledger, digest
+from tools.canary.lines import messages_in
 from tools.canary.stage import Stage
 from tools.canary.viewers import Seat
 
@@ -53,12 +54,13 @@ class Calls:
         """Read what a viewer may: the state, the campaign, the campaigns.
 
         Args:
-            guesses: positions of others, to be tried as `If-None-Match`.
+            guesses: positions of others at the head, to be tried as `If-None-Match` and in a poll.
         """
         path = f"/api/campaigns/{self._ledger.campaign_id}"
         await self._state(seat, f"{path}/state", None)
         for guess in guesses:
             await self._state(seat, f"{path}/state", guess)
+            await self._poll(seat, f"{path}/updates?wait=0&since={guess.position}", guess)
         for call in (path, "/api/campaigns"):
             answer = await self.ask(seat, "GET", call)
             seen = self._ledger.untold(seat.eye, numbers_in(answer.head + answer.body))
@@ -85,9 +87,12 @@ class Calls:
             ("POST", f"{here}/activate", {"table": "?"}),
             ("POST", f"{here}/deactivate", None),
             ("GET", f"/api/campaigns/{elsewhere}/state", None),
+            ("GET", f"/api/campaigns/{elsewhere}/updates?wait=0", None),
+            ("GET", f"/api/campaigns/{elsewhere}/stream", None),
+            ("POST", f"/api/campaigns/{elsewhere}/messages", {"type": "signal", "name": "?"}),
             ("GET", f"/api/campaigns/{elsewhere}", None),
         ]
-        for method, call, body in self._rng.sample(calls, 5):
+        for method, call, body in self._rng.sample(calls, 6):
             answer = await self.ask(seat, method, call, body)
             seat.leaked(numbers_in(answer.head + answer.body), f"{method} {call}", None)
             if answer.status < FIRST_ERROR or answer.status >= SERVER_ERROR:
@@ -135,6 +140,26 @@ class Calls:
             answer = await self.ask(seat, method, call, body)
             if answer.status < FIRST_ERROR:
                 seat.report("answered", f"{method} {call}", None, f"with {answer.status}")
+        await self._mumble(seat, secret, most)
+
+    async def _mumble(self, seat: Seat, secret: str, most: int) -> None:
+        """Say, as the DM, what cannot be done and holds something secret."""
+        said: list[dict[str, Any]] = [
+            {"type": "decide_suggestion", "id": secret, "decision": "accept", "answer": secret},
+            {"type": "player_suggestion", "id": secret * 3, "content": secret},
+            {"type": "narration", "id": secret, "phase": "begin", "path": f"/{secret}/x/y"},
+            {"type": "narration", "id": secret, "phase": "chunk", "text": secret},
+            {"type": "take_lease", "id": secret, "name": secret * 9},
+            {"type": "signal", "name": secret * 9, "data": secret},
+            {"type": "player_status", "status": secret * 9},
+            {"type": secret, "id": secret},
+        ]
+        path = f"/api/campaigns/{self._ledger.campaign_id}/messages"
+        for message in self._rng.sample(said, min(most, len(said))):
+            answer = await self.ask(seat, "POST", path, message)
+            found = msgspec.json.decode(answer.body).get("messages", [])
+            if [each["type"] for each in found] not in (["rejected"], ["error"]):
+                seat.report("answered", f"POST {message['type']}", None, answer.body[:200])
 
     async def ask(
         self, seat: Seat, method: str, path: str, body: Any = None, **headers: str
@@ -158,6 +183,17 @@ class Calls:
                 seat.report("believed", "GET state", guess.version, "a position as If-None-Match")
             return
         self._judge(seat, answer, "GET state", seat.eye)
+
+    async def _poll(self, seat: Seat, path: str, guess: Loot) -> None:
+        """Poll with a position: where it is this view's, there is nothing to tell."""
+        answer = await self.ask(seat, "GET", path)
+        if answer.status != OK:
+            seat.report("silent", "GET updates", None, f"answered with {answer.status}")
+            return
+        messages = messages_in(answer.body)
+        seat.overhear(messages)
+        if not messages and seat.eye not in guess.alike:
+            seat.report("believed", "GET updates", guess.version, "a position at the head")
 
     def _judge(self, seat: Seat, answer: Answer, call: str, eye: Viewer) -> None:
         """Compare a state that was answered with what the oracle says this eye sees."""

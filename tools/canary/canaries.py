@@ -8,7 +8,22 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["value", "member name", "event id", "event kind", "meta", "rule", "title"]
+Kind = Literal[
+    "value",
+    "member name",
+    "event id",
+    "event kind",
+    "meta",
+    "rule",
+    "title",
+    "suggestion",
+    "answer",
+    "signal",
+    "narration",
+    "player id",
+    "status",
+    "lease",
+]
 
 # The number alone tells which it is, so that one that was cut short is known too.
 IN_TEXT = re.compile(r"canary-(\d{7})-")

@@ -49,7 +49,9 @@ def canary(
 
     Unmistakable strings are planted in it; it is played on a server of its own, on this machine, to
     viewers of every kind, who come and go, claim positions that are not theirs, change roles and
-    make calls that are not for them. Every byte they are sent is searched. Without FILE the demo's
+    make calls that are not for them. They follow by sockets, streams and polls, by turns. On the
+    way there are suggestions and private answers, signals for some, narrations in hidden places,
+    and a player whom the rules hide. Every byte they are sent is searched. Without FILE the demo's
     evening is played. Without --rules these change on the way.
 
     Exit status 1 says that something was found.

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterator
-from itertools import cycle, islice
+from itertools import cycle
 from typing import Any
 
 from msgspec import Struct
 
 from questlog.campaign.events import Role
 from questlog.campaign.visibility import Viewer
+from questlog.document import get
 from tools.canary.calls import Calls, Loot
 from tools.canary.canaries import numbers_in
-from tools.canary.cast import eyes_of
+from tools.canary.cast import NOTHING, Claim, Part, eyes_of
 from tools.canary.ledger import Ledger
 from tools.canary.oracle import eye_of
 from tools.canary.orchestrator import Orchestrator
-from tools.canary.script import Scene, Script
+from tools.canary.scenes import Scene
+from tools.canary.script import Script
 from tools.canary.stage import Stage
-from tools.canary.viewers import NOTHING, Claim, Part, Seat
+from tools.canary.viewers import Seat
+from tools.canary.voices import Voices
 
 LOOT = 12
 LADDER: tuple[Role, ...] = ("dm", "player", "spectator", "player")
@@ -76,6 +79,9 @@ class Evening:
         self._rng = random.Random(script.rng.random())
         campaign_id = script.planter.campaign_id
         self._ledger = Ledger(stage.watch.aviary, campaign_id, eyes_of(parts))
+        hidden = script.talk.hidden
+        if hidden is not None:
+            self._ledger.hide(Viewer("player", hidden), numbers_in(hidden))
         self._calls = Calls(self._ledger, stage, self._rng)
         self._seats: list[Seat] = []
         self._dm: Orchestrator
@@ -116,6 +122,7 @@ class Evening:
         for part in self._parts:
             token = await self._stage.token(campaign_id, part.role, part.player_id)
             self._seats.append(Seat(part, token, self._ledger, self._stage))
+        self._dm.voices = Voices(self._dm, self._seats, self._calls)
         await asyncio.gather(*(seat.open() for seat in self._seats))
         await self._dm.perform(self._prepare(scenes, 1), self._table)
         self._stage.campaigns.append(campaign_id)
@@ -123,13 +130,38 @@ class Evening:
 
     def _prepare(self, scenes: Iterator[Scene], count: int) -> list[Scene]:
         """Take the next scenes and enter them in the ledger, before anybody can hear of them."""
-        batch = list(islice(scenes, count))
-        for scene in batch:
-            self._ledger.enter(scene.document, scene.rules, scene.event)
-            if scene.way == "create":
-                self._ledger.tell_all(numbers_in(scene.body["title"]))
+        batch: list[Scene] = []
+        while len(batch) < count and (scene := next(scenes, None)) is not None:
+            batch.append(scene)
+            self._enter(scene)
             self._on_scene(scene.version)
+            if scene.way == "begin":
+                # When that was, the next scenes have to know.
+                break
         return batch
+
+    def _enter(self, scene: Scene) -> None:
+        """Enter in the ledger a version and all that is said with it."""
+        ledger = self._ledger
+        for word in scene.words:
+            if word.message["type"] == "signal":
+                ledger.pass_on(word.to, word.numbers)
+            else:
+                ledger.hide(Viewer("player", word.speaker), word.numbers)
+        ledger.enter(scene.document, scene.rules, scene.event)
+        if scene.author is not None:
+            ledger.confide(scene.author, scene.said, scene.event)
+        if scene.spoken is not None:
+            ledger.speak(scene.spoken, scene.said)
+        if scene.way == "create":
+            ledger.tell_all(numbers_in(scene.body["title"]))
+
+    async def _date(self, begun: Scene) -> None:
+        """Learn from the server when a narration began, and have it in the script."""
+        await self._dm.reached(begun.version)
+        entries = get(self._dm.document, begun.body["path"])
+        self._script.talk.dated(entries[-1]["at"])
+        self._ledger.amend(self._script.document)
 
     async def _round(self, batch: list[Scene]) -> None:
         """Make some scenes while the cast is up to something; then see what everybody holds."""
@@ -144,11 +176,14 @@ class Evening:
         if self._due("nap", pace.nap):
             self._nap()
         await asyncio.gather(*doing)
+        if batch[-1].way == "begin":
+            await self._date(batch[-1])
         await self._meet()
         self._steal()
         if self._due("call", pace.call):
             await self._ask_about()
-        if self._due("restart", pace.restart):
+        # A server that stops ends what is being narrated, by a version that is in no script.
+        if not self._script.talk.narrating and self._due("restart", pace.restart):
             await self._restart()
 
     def _due(self, what: str, every: int) -> bool:
@@ -183,9 +218,8 @@ class Evening:
         elif choice < 0.65:
             await seat.say(type="heartbeat", version=self._rng.randrange(9))
         elif choice < 0.75 and seat.eye.role != "dm":
-            patch = [{"op": "test", "path": "/dm", "value": 1}]
-            forms = ({"type": "commit", "patch": patch}, {"type": "deactivate"}, {"type": "?"})
-            await seat.say(**self._rng.choice(forms), id=f"try-{self._rng.randrange(99)}")
+            message = self._rng.choice(presumptions())
+            await seat.say(**message, id=f"try-{self._rng.randrange(99)}")
         elif choice < 0.8:
             # The same token again: nothing comes of it.
             await seat.say(type="authenticate", token=seat.token)
@@ -306,3 +340,15 @@ class Evening:
         await self._calls.blunder(
             self._dm, self._script.planter.hatch("value", "nowhere"), self._pace.blunders
         )
+
+
+def presumptions() -> list[dict[str, Any]]:
+    """Return what a DM alone may ask for, and what nobody may."""
+    return [
+        {"type": "commit", "patch": [{"op": "test", "path": "/dm", "value": 1}]},
+        {"type": "deactivate"},
+        {"type": "decide_suggestion", "decision": "accept"},
+        {"type": "take_lease"},
+        {"type": "narration", "phase": "begin"},
+        {"type": "?"},
+    ]

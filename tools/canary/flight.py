@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from questlog.campaign.visibility import Rules
 from tools.canary.canaries import Aviary
-from tools.canary.cast import players_of, small_cast, whole_cast
+from tools.canary.cast import players_of, small_cast, speakers_of, whole_cast
 from tools.canary.evening import Evening, Pace
 from tools.canary.oracle import where_none_are_given
 from tools.canary.planting import Planter, spared_by
-from tools.canary.script import Excerpt, Invented, Recorded
+from tools.canary.script import Company, Excerpt, Invented, Recorded
 from tools.canary.stage import Stage
 from tools.canary.watch import Finding, Tally, Watch
 
@@ -23,7 +23,7 @@ CAMPAIGN = "canary"
 TABLE = "main"
 SMALL = Pace(climb=4, turn=4, nap=0, restart=0, call=8, blunders=2, batches=(1, 1, 2, 3))
 SMALL_LENGTH = 8
-TOGETHER = 12
+TOGETHER = 16
 OWN = 40
 # After so many findings nothing is learned from more.
 ENOUGH = 20
@@ -64,9 +64,11 @@ async def fly_recording(
         players = players_of(document, rules or where_none_are_given(), rng)
         spared = frozenset() if rules is None else spared_by(rules)
         planter = Planter(watch.aviary, CAMPAIGN, rng, players, spared)
-        script = Recorded(rng, planter, rules, excerpt, own)
+        hidden = planter.hatch("player id", "/presence/player")
+        parts = whole_cast(players, hidden, TABLE)
+        company = Company(speakers_of(parts), hidden)
+        script = Recorded(rng, planter, rules, company, excerpt, own)
         async with Stage.opened(watch) as stage:
-            parts = whole_cast(players, TABLE)
             pace = _pace(script.length)
             await Evening(stage, script, parts, TABLE, pace, on_scene).play()
             await stage.check_metrics()
@@ -107,8 +109,13 @@ async def _small(stage: Stage, number: int, seed: int) -> None:
     rng = random.Random(f"{seed} {number}")
     name, table = f"canary-{number}", f"table-{number}"
     planter = Planter(stage.watch.aviary, name, rng, ("mira", "tom"))
-    script = Invented(rng, planter, SMALL_LENGTH)
-    await Evening(stage, script, small_cast(rng, table), table, SMALL, lambda version: None).play()
+    hidden = planter.hatch("player id", "/presence/player")
+    parts = small_cast(rng, hidden, table)
+    there = speakers_of(parts)
+    script = Invented(
+        rng, planter, Company(there, hidden if hidden in there else None), SMALL_LENGTH
+    )
+    await Evening(stage, script, parts, table, SMALL, lambda version: None).play()
 
 
 def _pace(versions: int) -> Pace:

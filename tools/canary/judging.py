@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from questlog.campaign.visibility import Viewer
@@ -12,24 +13,32 @@ from tools.canary.ledger import Ledger
 SNAPSHOTS = ("campaign_active", "campaign_loaded")
 
 
-def leaks(ledger: Ledger, eye: Viewer, message: dict[str, Any], text: str) -> set[int]:
-    """Return the canaries in a socket's message that this eye may not see in it.
+def leaks(
+    ledger: Ledger, eyes: Sequence[Viewer], message: dict[str, Any], text: str, version: int
+) -> set[int]:
+    """Return the canaries in a message that whoever looks may not see in it.
 
     A view may hold what is visible at its version. A delta's values may, too; its paths also name
-    what was visible at its base, and goes. An event is named to those whose view it changed. No
-    other message says anything of a document.
+    what was visible at its base, and goes. An event is named to those whose view it changed, and to
+    its author. No other message says anything of a document: what is said beside it was said to
+    somebody.
 
     Args:
+        eyes: who looks, and whom the server may take them for already: that a viewer is somebody
+            else, others are told of first, and they among them.
         text: the message as it came.
+        version: the version that the viewer was last told of.
     """
+    eye = eyes[0]
     numbers = numbers_in(text)
     if not numbers:
         return numbers
-    if message["type"] in SNAPSHOTS:
+    kind = message.get("type")
+    if kind in SNAPSHOTS:
         return ledger.hidden(eye, numbers, message["version"])
-    if message["type"] == "campaign_updated":
+    if kind == "campaign_updated":
         return _in_update(ledger, eye, message, numbers)
-    return ledger.never((eye,), numbers) if eye.role == "dm" else numbers
+    return set.intersection(*(ledger.unsaid(each, numbers, version) for each in eyes))
 
 
 def _in_update(ledger: Ledger, eye: Viewer, message: dict[str, Any], numbers: set[int]) -> set[int]:

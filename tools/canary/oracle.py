@@ -1,6 +1,7 @@
 """Visibility said once more, plainly and slowly, to hold the compiled rules against.
 
-It reads docs/protocol.md, "Visibility", line by line, and shares no code with the projector.
+It reads docs/protocol.md, "Visibility" and "At the table", line by line, and shares no code with
+the projector, nor with whatever passes on what is said.
 """
 
 from __future__ import annotations
@@ -42,6 +43,23 @@ def eye_of(viewer: Viewer) -> Viewer:
     Players are told apart by their id; a DM or spectator sees the same whoever it is.
     """
     return viewer if viewer.role == "player" else Viewer(viewer.role)
+
+
+def knows(rules: Rules, viewer: Viewer, member: Viewer) -> bool:
+    """Return whether `viewer` may know that `member` is there."""
+    if viewer == member:
+        return True
+    spoken = tuple(rule for rule in rules.rules if parse(rule.path)[:1] == ("presence",))
+    there: dict[str, Any] = {"presence": {member.role: {member.player_id or member.role: {}}}}
+    seen = view(there, Rules(default="visible", rules=spoken), viewer)
+    return (member.player_id or member.role) in seen.get("presence", {}).get(member.role, {})
+
+
+def addressed(viewer: Viewer, to: tuple[str, ...] | None) -> bool:
+    """Return whether a signal is for `viewer`; no player here is called as a group is."""
+    group = "dm" if viewer.role == "dm" else f"{viewer.role}s"
+    names = {"all", group, viewer.player_id, f"player:{viewer.player_id}"}
+    return to is None or not names.isdisjoint(to)
 
 
 def matches(pattern: tuple[str, ...], tokens: tuple[str, ...]) -> tuple[bool, str | None]:

@@ -10,12 +10,14 @@ import click
 import msgspec
 
 from tools.canary.calls import FIRST_ERROR, Calls
+from tools.canary.cast import Part
 from tools.canary.ledger import Ledger
-from tools.canary.script import Scene
+from tools.canary.scenes import Scene
 from tools.canary.stage import Stage
-from tools.canary.viewers import Part, Seat
+from tools.canary.viewers import Seat
+from tools.canary.voices import PATIENCE, Voices
 
-PATIENCE = 30.0
+TALKS = ("suggest", "decide", "lease", "begin", "chunk", "end")
 
 
 class CanaryError(click.ClickException):
@@ -23,12 +25,17 @@ class CanaryError(click.ClickException):
 
 
 class Orchestrator(Seat):
-    """A DM's viewer that also acts."""
+    """A DM's viewer that also acts.
+
+    Attributes:
+        voices: those of everybody at the table.
+    """
+
+    voices: Voices
 
     def __init__(self, part: Part, token: str, ledger: Ledger, stage: Stage, calls: Calls) -> None:
         super().__init__(part, token, ledger, stage)
         self._calls = calls
-        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     async def perform(self, scenes: Sequence[Scene], table: str) -> None:
         """Make these scenes, in order; messages are sent without waiting for their answers.
@@ -38,25 +45,40 @@ class Orchestrator(Seat):
         """
         waiting: list[tuple[Scene, asyncio.Future[dict[str, Any]]]] = []
         for scene in scenes:
+            for word in scene.words:
+                await self.voices.say(word)
             message = self._message(scene, table)
             if message is None:
                 await self._settle(waiting)
-                await self._call(scene, table)
+                if scene.way in TALKS:
+                    await self._talk(scene)
+                else:
+                    await self._call(scene, table)
             else:
-                answer = asyncio.get_running_loop().create_future()
-                self._answers[scene.id] = answer
-                waiting.append((scene, answer))
+                waiting.append((scene, self.expect_answer(scene.id)))
                 await self.say(**message)
                 if scene.way != "commit":
                     # Only commits are decided in the order they are sent.
                     await self._settle(waiting)
         await self._settle(waiting)
 
-    def answered(self, message: dict[str, Any]) -> None:
-        """Take the answer to a message."""
-        answer = self._answers.pop(message.get("id") or "", None)
-        if answer is not None and not answer.done():
-            answer.set_result(message)
+    async def _talk(self, scene: Scene) -> None:
+        """Have said what makes a version."""
+        voices, body = self.voices, scene.body
+        if scene.way == "suggest":
+            self._check(scene, await voices.suggest(scene))
+        elif scene.way == "decide":
+            self._check(scene, await voices.decide(scene, self))
+        elif scene.way == "lease":
+            self._check(scene, await voices.ask(self, body, scene.id))
+        elif scene.way == "chunk":
+            # Nobody answers it; it is a version once it is gathered.
+            await self.say(type="narration", phase="chunk", **body)
+            await self.reached(scene.version)
+            self._check(scene, {"version": self.version})
+        else:
+            message = {"type": "narration", "phase": scene.way, **body}
+            self._check(scene, await voices.ask(self, message, body["id"]))
 
     def _message(self, scene: Scene, table: str) -> dict[str, Any] | None:
         """Return the scene as a message; None where it is made by a call."""

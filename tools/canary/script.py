@@ -3,53 +3,45 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from questlog.campaign.visibility import Rules
+from questlog.campaign.visibility import Rules, Viewer
 from questlog.document import apply, diff, encode, merge
 from tools.canary import chance
 from tools.canary.canaries import numbers_in
 from tools.canary.inventing import rules_for
 from tools.canary.oracle import where_none_are_given
 from tools.canary.planting import Operation, Planter
+from tools.canary.scenes import Scene, Way
 from tools.canary.strokes import Desk, stroke, wander
+from tools.canary.talk import Talk
 from tools.recording import Recording, Step, count_steps
 
-Way = Literal[
-    "create", "commit", "post", "patch", "whole", "put", "merge", "rules", "activate", "deactivate"
-]
 # Documents over this many bytes are seldom sent whole.
 LARGE = 100_000
-# Until this version the rules change with every step.
-EARLY = 8
+# With so many of the recording's first steps the rules change.
+EARLY = 3
+# With fewer scenes of the canary's own than that, the beginning is short: each costs too much.
+OVERTURE = 10
+# The share of the canary's own scenes in which somebody says something.
+TALKATIVE = 0.3
 
 
-class Scene(Struct, frozen=True, kw_only=True):
-    """One version: how the DM makes it, and what is true after it.
+class Company(Struct, frozen=True):
+    """Of the cast, whom a script has to know.
 
     Attributes:
-        way: the call or message that makes it.
-        body: what is sent.
-        kind: the event's, where a client names one.
-        event: the canaries in the event's header.
-        table: whether the campaign sits at its table.
+        speakers: the players who say something; None: one without a name.
+        hidden: the id of the player whom rules hide, None where there is none.
     """
 
-    version: int
-    way: Way
-    body: Any
-    id: str
-    kind: str
-    meta: dict[str, Any]
-    event: frozenset[int]
-    document: dict[str, Any]
-    rules: Rules
-    table: bool
+    speakers: tuple[str | None, ...]
+    hidden: str | None
 
 
 class Excerpt(Recording):
@@ -81,12 +73,15 @@ class Script:
     """The state a campaign is in, and what is done to it next. Subclasses say what is played.
 
     Attributes:
-        document, rules, table: as after the last scene.
+        document, rules, table, version: as after the last scene.
+        talk: what is said.
     """
 
     free = False
 
-    def __init__(self, rng: random.Random, planter: Planter, rules: Rules | None) -> None:
+    def __init__(
+        self, rng: random.Random, planter: Planter, rules: Rules | None, company: Company
+    ) -> None:
         """Prepare.
 
         Args:
@@ -98,7 +93,8 @@ class Script:
         self.rules = rules or where_none_are_given()
         self.document: dict[str, Any] = {}
         self.table = False
-        self._version = 0
+        self.version = 0
+        self.talk = Talk(self, company.speakers, company.hidden)
 
     def scenes(self) -> Iterator[Scene]:
         """Yield every scene in order, the creation of the campaign first."""
@@ -112,7 +108,7 @@ class Script:
         body["title"] = self.planter.hatch("title", "title")
         if self.rules != where_none_are_given():
             body["visibility"] = msgspec.to_builtins(self.rules)
-        return self._scene("create", body)
+        return self.scene("create", body)
 
     def commit(self, patch: list[Operation]) -> Scene:
         """Return the scene that changes the document by a patch, in one of the ways there are."""
@@ -122,16 +118,18 @@ class Script:
         ways: tuple[Way, ...] = ("commit", "post", "patch", "whole", "put")
         (way,) = self.rng.choices(ways, weights)
         body = patch if way in ("commit", "post", "patch") else self.document
-        return self._scene(way, body)
+        return self.scene(way, body)
 
     def interlude(self) -> Iterator[Scene]:
         """Yield a scene or two of the canary's own."""
         choice = self.rng.random()
-        if choice < 0.15 and self.given is None:
+        if self.rng.random() < TALKATIVE:
+            yield from self.talk.something()
+        elif choice < 0.15 and self.given is None:
             yield from self.new_rules()
         elif choice < 0.22:
             self.table = not self.table
-            yield self._scene("activate" if self.table else "deactivate", None)
+            yield self.scene("activate" if self.table else "deactivate", None)
         elif choice < 0.3:
             yield self._merge()
         else:
@@ -149,8 +147,8 @@ class Script:
         if self.rng.random() < 0.25:
             self.rules = where_none_are_given()
         else:
-            self.rules = rules_for(self.rng, self.document, self.planter)
-        return self._scene("rules", msgspec.to_builtins(self.rules))
+            self.rules = self.talk.rules(rules_for(self.rng, self.document, self.planter))
+        return self.scene("rules", msgspec.to_builtins(self.rules))
 
     def _merge(self) -> Scene:
         """Put something new somewhere, by a merge patch."""
@@ -167,26 +165,52 @@ class Script:
         for token in reversed(name):
             change = {token: change}
         self.document = merge(self.document, change)
-        return self._scene("merge", change)
+        return self.scene("merge", change)
 
     def _graft(self) -> None:
         self.document = apply(self.document, self.planter.grafts(self.document, self.rules))
 
-    def _scene(self, way: Way, body: Any) -> Scene:
-        self._version += 1
-        identifier = self.planter.hatch("event id", f"version {self._version}")
-        kind = self.planter.hatch("event kind", f"version {self._version}")
+    def scene(
+        self,
+        way: Way,
+        body: Any,
+        *,
+        identifier: str = "",
+        event: Iterable[int] | None = None,
+        author: Viewer | None = None,
+        said: Iterable[int] = (),
+        spoken: dict[str, Any] | None = None,
+    ) -> Scene:
+        """Return the next scene, after which all is as it is now.
+
+        Args:
+            identifier: the event's; a new one where none is given.
+            event: the canaries in the event's header, where a client names neither id nor kind.
+            author, said, spoken: as in a scene.
+        """
+        self.version += 1
+        place = f"version {self.version}"
+        kind = meta = ""
+        if event is None:
+            identifier = identifier or self.planter.hatch("event id", place)
+            kind = self.planter.hatch("event kind", place)
+            meta = self.planter.hatch("meta", place)
+            event = numbers_in(f"{identifier} {kind}")
         return Scene(
-            version=self._version,
+            version=self.version,
             way=way,
             body=body,
             id=identifier,
             kind=kind,
-            meta={"note": self.planter.hatch("meta", f"version {self._version}")},
-            event=frozenset(numbers_in(f"{identifier} {kind}")),
+            meta={"note": meta},
+            event=frozenset(event),
             document=self.document,
             rules=self.rules,
             table=self.table,
+            author=author,
+            said=frozenset(said),
+            spoken=spoken,
+            words=() if way == "create" else self.talk.words(),
         )
 
 
@@ -202,6 +226,7 @@ class Recorded(Script):
         rng: random.Random,
         planter: Planter,
         rules: Rules | None,
+        company: Company,
         excerpt: Excerpt,
         own: int,
     ) -> None:
@@ -211,8 +236,9 @@ class Recorded(Script):
             own: how many scenes of the canary's own there are; half as many as steps, if that is
                 more.
         """
-        super().__init__(rng, planter, rules)
+        super().__init__(rng, planter, rules, company)
         self._excerpt = excerpt
+        self._own = own
         self._share = max(0.5, own / max(1, excerpt.length))
         self.length = int(excerpt.length * (1 + self._share))
 
@@ -221,15 +247,23 @@ class Recorded(Script):
         before = self._excerpt.header.initial_state
         yield self.create(before)
         self.table = True
-        yield self._scene("activate", None)
-        for step in self._excerpt:
+        yield self.scene("activate", None)
+        yield from self._overture()
+        for number, step in enumerate(self._excerpt):
             patch = self.planter.operations(diff(before, step.state))
             before = step.state
             yield self.commit(patch)
-            if self._version < EARLY and self.given is None:
+            if number < EARLY and self.given is None:
                 yield from self.new_rules()
             for _ in range(int(self._share + self.rng.random())):
                 yield from self.interlude()
+
+    def _overture(self) -> Iterator[Scene]:
+        """Yield a change of the rules, by which somebody is hidden, and some talk."""
+        if self.given is None:
+            self.rules = self.talk.rules(self.rules)
+            yield self.scene("rules", msgspec.to_builtins(self.rules))
+        yield from self.talk.overture(short=self._own < OVERTURE)
 
 
 class Invented(Script):
@@ -237,16 +271,17 @@ class Invented(Script):
 
     free = True
 
-    def __init__(self, rng: random.Random, planter: Planter, length: int) -> None:
+    def __init__(self, rng: random.Random, planter: Planter, company: Company, length: int) -> None:
         """Prepare to make up so many scenes after the first, or a few more."""
-        super().__init__(rng, planter, None)
+        super().__init__(rng, planter, None, company)
         self._length = length
-        self.rules = chance.any_rules(rng) if rng.random() < 0.5 else where_none_are_given()
+        if rng.random() < 0.5:
+            self.rules = self.talk.rules(chance.any_rules(rng))
 
     def scenes(self) -> Iterator[Scene]:
         """Yield the scenes."""
         yield self.create(chance.any_document(self.rng))
-        while self._version <= self._length:
+        while self.version <= self._length:
             if self.rng.random() < 0.3:
                 new = chance.changed(self.rng, self.document)
                 changed = {key: self._planted(key, value) for key, value in new.items()}
@@ -261,5 +296,5 @@ class Invented(Script):
     def _change_rules(self) -> Scene:
         if self.rng.random() < 0.5:
             return super()._change_rules()
-        self.rules = chance.any_rules(self.rng)
-        return self._scene("rules", msgspec.to_builtins(self.rules))
+        self.rules = self.talk.rules(chance.any_rules(self.rng))
+        return self.scene("rules", msgspec.to_builtins(self.rules))

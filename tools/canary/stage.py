@@ -169,4 +169,10 @@ def _config() -> Config:
         # However long a nap is.
         silence_timeout=HOUR,
         slow_timeout=HOUR,
+        signal_rate=MANY,
+        max_suggestions=MANY,
+        # So little that who goes is gone.
+        leave_grace=0.1,
+        poll_gap=1.0,
+        narration_idle=HOUR,
     )

@@ -1,70 +1,48 @@
-"""Viewers: each follows a campaign over a socket, by hand, and judges every message it is sent."""
+"""Viewers: each follows a campaign by hand, over a socket, a stream or polls, and judges every
+message it is sent.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from itertools import count, cycle
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
-from aiohttp import ClientWebSocketResponse, WSMsgType
-from msgspec import Struct
 
-from questlog.campaign.events import Role
+from questlog.campaign.position import parse_position
 from questlog.campaign.visibility import Viewer
 from questlog.document import DocumentError, apply, equal
-from questlog.sync.messages import SUBPROTOCOL
 from tools.canary.canaries import numbers_in
+from tools.canary.cast import NOTHING, Claim, Part
+from tools.canary.entrances import Entrance
 from tools.canary.judging import SNAPSHOTS, leaks
 from tools.canary.ledger import Ledger
+from tools.canary.lines import Line
 from tools.canary.oracle import eye_of
 from tools.canary.stage import Stage
 from tools.canary.watch import Code, Finding
 
 PATIENCE = 30.0
 
-Door = Literal["header", "subprotocol", "query", "message"]
 
-
-class Part(Struct, frozen=True, kw_only=True):
-    """Who a viewer is, and how it follows.
-
-    Attributes:
-        table: the table it follows, None where it follows the campaign.
-        restless: it comes and goes, and claims to hold what it does not.
-        climbs: its member is given other roles on the way.
-        turns: it shows the tokens of others on the way.
-        dozes: at times it reads nothing for a while.
-    """
-
-    name: str
-    role: Role
-    player_id: str | None = None
-    full: bool = False
-    deflates: bool = False
-    endpoint: Literal["player", "dm"] = "player"
-    table: str | None = None
-    door: Door = "header"
-    restless: bool = False
-    climbs: bool = False
-    turns: bool = False
-    dozes: bool = False
-
-
-class Claim(Struct, frozen=True):
-    """What a viewer says it holds.
-
-    Attributes:
-        held: whether that is true.
-        trap: the version of a position that is not of this view: no delta may come from there.
-    """
-
-    position: str | None = None
-    held: bool = False
-    trap: int | None = None
-
-
-NOTHING = Claim()
+# Messages that tell a viewer of a suggestion of its own.
+ANSWERS = ("committed", "rejected")
+OF_OWN = ("suggestion", *ANSWERS)
+# What is counted of messages that hold a canary, and under which name.
+COUNTED: Mapping[str, str] = MappingProxyType(
+    {
+        "suggestion": "suggestions",
+        "signal": "signals",
+        "narration": "narrations",
+        "presence": "presences",
+        "player_joined": "presences",
+        "player_left": "presences",
+        "player_status": "presences",
+    }
+)
 
 
 class Seat:
@@ -74,6 +52,7 @@ class Seat:
         eye: who looks, as far as what it may see goes.
         version, position, document: what it holds; 0 and None where that is nothing.
         dozing: whether it reads nothing now.
+        own: the canaries in suggestions it made without a name: nobody else is like it in that.
     """
 
     def __init__(self, part: Part, token: str, ledger: Ledger, stage: Stage) -> None:
@@ -84,6 +63,7 @@ class Seat:
         self.position: str | None = None
         self.document: Any = None
         self.dozing = False
+        self.own: set[int] = set()
         self._ledger = ledger
         self._stage = stage
         self._watch = stage.watch
@@ -93,7 +73,11 @@ class Seat:
         self._trap: int | None = None
         self._asked = False
         self._greeted = False
-        self._socket: ClientWebSocketResponse | None = None
+        self._told_of = 0
+        self._line: Line | None = None
+        self._lines = cycle(part.lines)
+        self._comings = count()
+        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._listening: asyncio.Task[None] | None = None
         self._leaving = False
         self._moved = asyncio.Event()
@@ -110,8 +94,14 @@ class Seat:
 
     @property
     def connected(self) -> bool:
-        """Whether its socket is open."""
-        return self._socket is not None
+        """Whether it follows by anything now."""
+        return self._line is not None
+
+    @property
+    def asks_over_socket(self) -> bool:
+        """Whether what it asks goes over a socket, at which it can be relied on to stay."""
+        steady = not (self.part.restless or self.part.table or self.dozing)
+        return steady and self.follows and self._by == "socket"
 
     @property
     def follows(self) -> bool:
@@ -134,37 +124,32 @@ class Seat:
 
     async def come(self, claim: Claim = NOTHING) -> None:
         """Connect, claiming to hold something."""
-        part, since = self.part, claim.position
+        since = claim.position
         if not claim.held:
             self._forget()
         self._trap, self._asked, self._leaving = claim.trap, False, False
-        self._greeted = False
-        query = {"since": since, "mode": "full" if part.full else "delta"}
-        query |= {"table": part.table} if part.table else {"campaign_id": self._ledger.campaign_id}
-        query |= {"token": self.token} if part.door == "query" else {}
-        offered = [SUBPROTOCOL, f"bearer.{self.token}"] if part.door == "subprotocol" else []
-        self._socket = await self._stage.session.ws_connect(
-            f"{self.url}/ws/campaign/{part.endpoint}",
-            params={name: value for name, value in query.items() if value is not None},
-            headers=self.headers() if part.door == "header" else None,
-            protocols=offered,
-            compress=15 if part.deflates else 0,
-            max_msg_size=0,
-        )
-        self._listening = asyncio.create_task(self._listen(self._socket))
-        self._watch.tally.connections += 1
-        if part.door == "message":
-            await self.say(type="authenticate", token=self.token)
+        self._greeted, self._told_of = False, 0
+        kind, tally = next(self._lines), self._watch.tally
+        if kind == "poll":
+            # Where what is claimed is the head, no message will say so.
+            held = parse_position(since or "")
+            self._told_of = 0 if held is None else held.version
+        tally.streams += kind == "stream"
+        tally.polls += kind == "poll"
+        entrance = Entrance(self._stage.session, self.url, self.campaign_id, self.part, self.token)
+        self._line = await entrance.open(kind, since, odd=next(self._comings) % 2 == 1)
+        self._listening = asyncio.create_task(self._listen(self._line))
+        tally.connections += 1
 
     async def leave(self) -> None:
         """Disconnect; what is held is kept."""
         self._leaving = True
-        if self._socket is not None:
-            await self._socket.close()
+        if self._line is not None:
+            await self._line.close()
         await self.gone()
 
     async def gone(self) -> None:
-        """Wait until the socket has ended."""
+        """Wait until the line has ended."""
         if self._listening is not None:
             await asyncio.gather(self._listening)
         self._listening = None
@@ -180,18 +165,34 @@ class Seat:
         self._relay.wake()
 
     def expect_restart(self) -> None:
-        """Note that the server is about to close the socket."""
+        """Note that the server is about to end the line."""
         self._leaving = True
+        if self._line is not None:
+            self._line.expect_end()
 
     def headers(self) -> dict[str, str]:
         """Return the headers that show its token."""
         return {"Authorization": f"Bearer {self.token}"}
 
     async def say(self, **message: Any) -> None:
-        """Send a message, unless the socket has ended."""
-        if self._socket is not None:
-            with suppress(ConnectionError):
-                await self._socket.send_str(msgspec.json.encode(message).decode())
+        """Send a message, unless the line has ended."""
+        line = self._line
+        if line is not None:
+            self._watch.tally.calls += line.kind != "socket"
+            self.overhear(await line.say(msgspec.json.encode(message).decode()))
+
+    def expect_answer(self, identifier: str) -> asyncio.Future[dict[str, Any]]:
+        """Return the answer to a request of this id that is about to be made."""
+        answer = self._answers[identifier] = asyncio.get_running_loop().create_future()
+        return answer
+
+    def overhear(self, answers: Iterable[str]) -> None:
+        """Judge what is answered by a call: it is no part of what is followed."""
+        for text in answers:
+            message = msgspec.json.decode(text)
+            self._judge_message(message, text, "call")
+            self._check_base(message)
+            self.answered(message)
 
     async def resync(self, claim: Claim) -> None:
         """Ask for what is missing since a position, be it one that is held or not."""
@@ -221,7 +222,7 @@ class Seat:
     def judge(self) -> None:
         """Compare what it holds with what the oracle says of the last version."""
         if not equal(self.document, self._ledger.views[self.eye]):
-            self.report("wrong_view", "socket", self.version, "the replica")
+            self.report("wrong_view", self._by, self.version, "the replica")
 
     def report(self, code: Code, channel: str, version: int | None, detail: str) -> None:
         """Keep a finding about this viewer."""
@@ -247,6 +248,11 @@ class Seat:
         )
 
     @property
+    def _by(self) -> str:
+        """By what it follows."""
+        return "socket" if self._line is None else self._line.kind
+
+    @property
     def label(self) -> str:
         """Which viewer this is, and who looks now."""
         return f"{self.part.name} ({_who(self.eye)})"
@@ -264,35 +270,42 @@ class Seat:
                     return
         except TimeoutError:
             pass
-        self.report("silent", "socket", self.version, "it was not brought to where it should be")
+        self.report("silent", self._by, self.version, "it was not brought to where it should be")
 
-    async def _listen(self, socket: ClientWebSocketResponse) -> None:
-        """Take messages until the socket ends."""
-        while True:
-            message = await socket.receive()
-            if message.type is WSMsgType.TEXT:
+    async def _listen(self, line: Line) -> None:
+        """Take messages until the line ends."""
+        async for batch in line.batches():
+            for text in batch:
                 self._watch.tally.messages += 1
-                await self._take(message.data)
-                self._moved.set()
-            else:
-                break
-        self._socket = None
+                await self._take(text)
+            if line.kind == "poll" and not (self._greeted or self._asked):
+                self._told_nothing(line)
+            self._moved.set()
+        self._line = None
         self._moved.set()
-        if isinstance(message.extra, str):
-            self.leaked(numbers_in(message.extra), "close", None)
+        self.leaked(numbers_in(line.ending), "close", None)
         if not self._leaving:
-            self.report("silent", "socket", self.version, f"closed with {socket.close_code}")
+            self.report("silent", line.kind, self.version, f"closed with {line.ending}")
+
+    def _told_nothing(self, line: Line) -> None:
+        """Take an answer that says nothing of the document: the server takes it for known."""
+        if self._trap is not None:
+            self.report("believed", "poll", self._trap, "a position at the head")
+        if self.document is None:
+            line.start_over()
+        else:
+            self._greeted = True
 
     async def _take(self, text: str) -> None:
         message: dict[str, Any] = msgspec.json.decode(text)
         kind = message["type"]
         if kind in SNAPSHOTS and message["reason"] == "role":
             if not self._coming:
-                self.report("wrong_view", "socket", message["version"], "an unasked change of role")
+                unasked = "an unasked change of role"
+                self.report("wrong_view", self._by, message["version"], unasked)
             else:
                 self.eye = self._coming.pop(0)
-        found = leaks(self._ledger, self.eye, message, text)
-        self.leaked(found, kind, message.get("version"))
+        self._judge_message(message, text, self._by)
         if kind in SNAPSHOTS:
             self._watch.tally.lagged += message["reason"] == "lagged"
             self._hold(message, message["structured_data"])
@@ -302,6 +315,19 @@ class Seat:
             self._forget()
         else:
             self.answered(message)
+
+    def _judge_message(self, message: dict[str, Any], text: str, by: str) -> None:
+        kind, version = message.get("type", "?"), message.get("version")
+        found = leaks(self._ledger, [self.eye, *self._coming], message, text, self._told_of)
+        if found and kind in OF_OWN:
+            found -= self.own
+        self.leaked(found, kind if by == "socket" else f"{kind} by {by}", version)
+        if kind in COUNTED and "canary-" in text:
+            name = COUNTED[kind]
+            tally = self._watch.tally
+            setattr(tally, name, getattr(tally, name) + 1)
+        if by != "call" and (kind in SNAPSHOTS or kind == "campaign_updated"):
+            self._told_of = message["version"]
 
     async def _update(self, message: dict[str, Any]) -> None:
         """Take a delta, or a view in full mode."""
@@ -315,17 +341,31 @@ class Seat:
             except DocumentError as error:
                 self.report("wrong_view", "delta", message["version"], str(error))
                 self._forget()
-                await self.say(type="resync")
+                await self._ask_anew(None)
             return
-        if base == self._trap:
-            self.report("believed", "delta", message["version"], f"a position at {base}")
+        self._check_base(message)
         if not self._asked:
-            # As a client does that has missed something.
             self._asked = True
-            await self.say(type="resync", position=self.position)
+            await self._ask_anew(self.position)
+
+    async def _ask_anew(self, position: str | None) -> None:
+        """Do as a client does that has missed something."""
+        if self._line is not None and self._by != "socket":
+            self._line.start_over()
+        else:
+            await self.say(type="resync", position=position)
+
+    def _check_base(self, message: dict[str, Any]) -> None:
+        base = message.get("base")
+        if base is not None and base == self._trap:
+            self.report("believed", "delta", message["version"], f"a position at {base}")
 
     def answered(self, message: dict[str, Any]) -> None:
-        """Take what is no news of a campaign."""
+        """Take what is no news of a campaign: the answer to a request, maybe."""
+        if message.get("type") in ANSWERS:
+            answer = self._answers.pop(message["id"] or "", None)
+            if answer is not None and not answer.done():
+                answer.set_result(message)
 
     def _hold(self, message: dict[str, Any], document: Any) -> None:
         self.version, self.position = message["version"], message["position"]
@@ -341,7 +381,7 @@ class Seat:
         numbers = numbers_in(data)
         if numbers:
             self._watch.leaked(
-                self._ledger.never(self._eyes, numbers),
+                self._ledger.never(self._eyes, numbers - self.own),
                 campaign_id=self.campaign_id,
                 # Bytes come before it is known who looks at the message they are of.
                 viewer=f"{self.part.name} ({', '.join(sorted(map(_who, self._eyes)))})",

@@ -41,7 +41,12 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Tally(Struct):
-    """How much there was of everything."""
+    """How much there was of everything.
+
+    Attributes:
+        suggestions, signals, narrations, presences: messages of these kinds that held a canary, and
+            reached those they were for.
+    """
 
     campaigns: int = 0
     versions: int = 0
@@ -58,6 +63,12 @@ class Tally(Struct):
     lagged: int = 0
     restarts: int = 0
     log_lines: int = 0
+    streams: int = 0
+    polls: int = 0
+    suggestions: int = 0
+    signals: int = 0
+    narrations: int = 0
+    presences: int = 0
 
 
 class Watch:
@@ -91,6 +102,10 @@ class Watch:
         """Look through what a server says of itself, a log line or the metrics."""
         self.tally.log_lines += 1
         for number in sorted(numbers_in(text)):
+            canary = self.aviary.find(number)
+            if channel == "log" and canary is not None and canary.kind == "player id":
+                # Who was refused something is said, by the id of their token.
+                continue
             self._canary("logged", number, "", "", None, f"{channel}: {text[:200]}")
         if TOKEN.search(text):
             self.add(Finding(code="logged", channel=channel, detail="a token"))
