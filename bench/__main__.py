@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("document", "commits", "opening", "fanout", "views", "catchup", "table")
+ALL = ("document", "commits", "opening", "fanout", "views", "catchup", "narration", "rest")
 
 
 def main() -> None:

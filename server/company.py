@@ -100,6 +100,8 @@ class Company:
         self._crowded = False
         self._counting: asyncio.TimerHandle | None = None
         self._counted_at = 0.0
+        self._counted_of: dict[Role, dict[str, int]] = {}
+        self._counted_by: Discretion | None = None
         self._lagging: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
@@ -263,6 +265,7 @@ class Company:
 
     def _count(self) -> None:
         self._counting = None
+        self._counted_of.clear()
         self._counted_at = asyncio.get_running_loop().time()
         self._tell_presence(lambda _: True)
 
@@ -298,11 +301,24 @@ class Company:
     def _presence(self, viewer: Viewer) -> Presence:
         knows = self._discreet().knows
         if len(self.roster) > NAMED:
-            # Of all whom everybody of a role may know: two thousand are counted but a few times.
-            nobody = Viewer(viewer.role)
-            counts = self.roster.counts(lambda member: knows(nobody, member))
-            return Presence([], self._now(), counts)
+            return Presence([], self._now(), self._counts_for(viewer.role))
         return Presence(self.roster.told(lambda member: knows(viewer, member)), self._now())
+
+    def _counts_for(self, role: Role) -> dict[str, int]:
+        """Return how many there are of those whom everybody of a role may know.
+
+        Counted once for all who come until the counts go out next, which makes up for it: else a
+        hall taking its seats would be counted by each of them.
+        """
+        discretion, nobody = self._discreet(), Viewer(role)
+        if self._counted_by is not discretion or self._counting is None:
+            self._counted_by = discretion
+            self._counted_of.clear()
+        counts = self._counted_of.get(role)
+        if counts is None:
+            counts = self.roster.counts(lambda member: discretion.knows(nobody, member))
+            self._counted_of[role] = counts
+        return counts
 
     def _discreet(self) -> Discretion:
         """Return who may know of whom under the rules in force, from the tick they are on."""
