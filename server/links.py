@@ -10,7 +10,7 @@ import asyncio
 import socket
 import zlib
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from aiohttp import WSCloseCode, web
 from aiohttp.abc import AbstractStreamWriter
@@ -299,12 +299,3 @@ class Mailbox:
         self.closed = True
         self._news.set()
         self._empty.set()
-
-
-AnyLink = SocketLink | StreamLink | Mailbox
-
-
-def socket_of(link: Any) -> Socket:
-    """Return the WebSocket of a link that is one."""
-    assert isinstance(link, SocketLink), "only a socket is read from"
-    return link.socket

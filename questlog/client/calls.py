@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -87,9 +88,9 @@ class HttpCarrier(Carrier):
             pass
         return None
 
+    @abstractmethod
     async def _follow(self, campaign_id: str) -> None:
         """Bring messages until there are no more."""
-        raise NotImplementedError
 
     async def _seated(self, table: str) -> str | None:
         """Return the campaign at a table, as far as this client may know of it."""

@@ -7,6 +7,7 @@ what was sent and not answered is sent again over the next one, under the same i
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -83,7 +84,7 @@ class Host(Protocol):
         ...
 
 
-class Carrier:
+class Carrier(ABC):
     """One connection.
 
     Attributes:
@@ -105,6 +106,7 @@ class Carrier:
         """Send what the replica wants sent: a resync."""
         self.outgoing.put_nowait(text)
 
+    @abstractmethod
     async def run(self, campaign_id: str | None, table: str) -> int | None:
         """Connect, and take and send messages to the end; returns the close code, if there is one.
 
@@ -112,7 +114,6 @@ class Carrier:
             ClosedError: the server will not have this client as it is.
             MissedError: this way seems not to lead to the server.
         """
-        raise NotImplementedError
 
 
 class SocketCarrier(Carrier):

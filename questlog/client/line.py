@@ -197,7 +197,11 @@ class Line:
 
     async def _connect(self, session: aiohttp.ClientSession) -> int | None:
         """Connect once, the way that is in turn; returns the close code, None without one."""
-        carriers = {"socket": SocketCarrier, "stream": StreamCarrier, "poll": PollCarrier}
+        carriers: dict[Way, Callable[..., Carrier]] = {
+            "socket": SocketCarrier,
+            "stream": StreamCarrier,
+            "poll": PollCarrier,
+        }
         carrier = carriers[self._ladder.way](session, self.target, self)
         self._refusal, self._carrier = None, carrier
         climbing = None

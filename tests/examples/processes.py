@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.server import ROOT
+from tests.support.server import ROOT, ended
 
 TIMEOUT = 60.0
 
@@ -61,12 +61,7 @@ class Example:
     async def end(self, how: signal.Signals) -> tuple[int, str]:
         """Send it a signal, and wait; returns its exit status and all it said."""
         process, self._process = self._process, None
-        if process is None:
-            return 0, ""
-        if process.returncode is None:
-            process.send_signal(how)
-        output, _ = await process.communicate()
-        return process.returncode or 0, output.decode()
+        return await ended(process, how)
 
 
 async def post(session: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> dict[str, Any]:

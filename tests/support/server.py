@@ -94,6 +94,16 @@ async def command(*arguments: str) -> asyncio.subprocess.Process:
     )
 
 
+async def ended(process: asyncio.subprocess.Process | None, how: signal.Signals) -> tuple[int, str]:
+    """End a process, if there is one; returns its exit status and the rest of its output."""
+    if process is None:
+        return 0, ""
+    if process.returncode is None:
+        process.send_signal(how)
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
 class Served:
     """`questlog serve`, open where not told otherwise, as a process of its own.
 
@@ -145,9 +155,4 @@ class Served:
 
     async def _end(self, how: signal.Signals) -> tuple[int, str]:
         process, self._process = self._process, None
-        if process is None:
-            return 0, ""
-        if process.returncode is None:
-            process.send_signal(how)
-        output, _ = await process.communicate()
-        return process.returncode or 0, output.decode()
+        return await ended(process, how)
