@@ -58,7 +58,8 @@ test: install ## everything CI runs: format, lint, types, all tests, the coverag
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
-	$(BIN)/python -m pytest --cov --cov-config=pyproject.toml --cov-report=
+	$(BIN)/python -m pytest -n auto --dist worksteal \
+	  --cov --cov-config=pyproject.toml --cov-report=
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=97
 	$(BIN)/coverage report --include='$(WHOLE)' --fail-under=90
 
@@ -67,7 +68,7 @@ check: install ## fast: format, lint, types, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
-	$(BIN)/python -m pytest -q $(UNIT)
+	$(BIN)/python -m pytest -q -n auto $(UNIT)
 
 .PHONY: bench
 bench: install ## measure, side by side with the alternatives
@@ -84,6 +85,10 @@ crash: install ## kill -9 the server in the middle of play, 50 times
 .PHONY: rough
 rough: install ## ten players on bad wifi, changing between sockets, streams and polls for two minutes
 	@$(BIN)/python -m bench.rough --seconds 120
+
+.PHONY: canary
+canary: install ## play 500 campaigns made up at random to viewers of every kind, and look for secrets
+	@$(BIN)/questlog canary --random 500
 
 .PHONY: fuzz
 fuzz: install ## send 200,000 mutated frames and requests to a running server

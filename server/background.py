@@ -32,14 +32,15 @@ class Background:
         self._main = asyncio.create_task(self._run(ready), name="background")
         await ready.wait()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` to its end; stopping waits for it."""
-        assert self._group is not None, "start() comes first"
-        return self._group.create_task(self._guard(work))
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` to its end; stopping waits for it. What comes after that is dropped."""
+        self._create(work)
 
     def spawn_endless(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` until the group stops, which cancels it."""
-        self._endless.append(self.spawn(work))
+        task = self._create(work)
+        if task is not None:
+            self._endless.append(task)
 
     async def stop(self) -> None:
         """Cancel the endless work, wait for the rest, and close the group."""
@@ -49,11 +50,20 @@ class Background:
         if self._main is not None:
             await self._main
 
+    def _create(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
+        assert self._main is not None, "start() comes first"
+        if self._group is None:
+            # A peer may still be hanging up while everything else has stopped.
+            work.close()
+            return None
+        return self._group.create_task(self._guard(work))
+
     async def _run(self, ready: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             self._group = group
             ready.set()
             await self._stop.wait()
+        self._group = None
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -288,7 +288,6 @@ class Polls:
         poll.until = None
         self._take(poll)
         if not poll.connection.closing:
-            # A server that has stopped has closed it, and takes no more work.
             self._background.spawn(poll.connection.close(1000, "gone"))
         self._hub.forget(poll.connection)
 

@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 from questlog.client.carriers import (
     ASK_AFTER,
     CONNECT_TIMEOUT,
+    FIRST_SERVER_ERROR,
     GIVE_UP_AFTER,
     UNUSABLE,
     Carrier,
@@ -250,6 +251,9 @@ async def _refusal(answer: aiohttp.ClientResponse, *, posted: bool) -> Exception
     try:
         problem = msgspec.json.decode(await answer.read(), type=_Problem)
     except msgspec.DecodeError:
+        if status >= FIRST_SERVER_ERROR:
+            # A proxy that does not reach the server for now: nobody has said no.
+            return MissedError()
         return MissedError(ClosedError("forbidden", f"The server refused the call: HTTP {status}."))
     final = ClosedError(problem.code, problem.detail)
     if posted and status in (400, 413, 422):

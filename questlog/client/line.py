@@ -213,7 +213,7 @@ class Line:
         except MissedError as missed:
             code, self._missed = None, self._missed or missed.refusal
             sure = missed.refusal is not None
-            if self._ladder.missed(sure=sure) and self._missed is not None:
+            if self._ladder.missed(sure=sure) and sure and self._missed is not None:
                 # No way leads to a server, and something said why.
                 raise self._missed from missed
             return None

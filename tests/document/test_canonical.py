@@ -317,7 +317,16 @@ class Colour(enum.IntEnum):
     [
         *("\ud800", {"\udfff": 1}, {"😀": "\ud83d"}, {"😀": 1, "\ude00": 2}),
         *(math.nan, math.inf, -math.inf),
-        *({1: 2}, {None: 1}, {"😀": {1: 2}}, (1, 2), {1}, b"bytes", object(), Colour.RED),
+        *(
+            {1: 2},
+            {None: 1},
+            {"😀": {1: 2}},
+            (1, 2),
+            {1},
+            b"bytes",
+            pytest.param(object(), id="an object"),
+            Colour.RED,
+        ),
     ],
     ids=ascii,
 )

@@ -83,8 +83,8 @@ async def logged(store: Path, campaign_id: str) -> list[str]:
         ("the demo", 1_000),
         ("fireball_one_combat.jsonl.gz", 1_000),
         ("fireball_raw_sea_hag.jsonl.gz", 1_000),
-        ("crd3_c2e001_full_history.jsonl.xz", 2_000),
-        ("foundry_hyrule_mit.jsonl.xz", 60),
+        ("crd3_c2e001_full_history.jsonl.xz", 700),
+        ("foundry_hyrule_mit.jsonl.xz", 40),
     ],
 )
 async def test_every_player_ends_with_the_recordings_last_state_though_the_server_is_killed(

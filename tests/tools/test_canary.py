@@ -1,4 +1,4 @@
-"""The canary: nothing leaks of recorded campaigns or of 300 made up ones, and what leaks is found.
+"""The canary: nothing leaks of recorded campaigns or of made up ones, and what leaks is found.
 
 A failure names the seed. With that seed in QUESTLOG_TEST_SEED the same things are done again, in
 nearly the same order: much of it happens at once.
@@ -37,7 +37,8 @@ from tools.canary.flight import Outcome, fly_random, fly_recording
 from tools.demo import recording_path
 
 RECORDINGS = ROOT.parent / "shared" / "data"
-CAMPAIGNS = 300
+# `make canary` plays 500.
+CAMPAIGNS = 100
 LONGEST = 220.0
 
 # A multiple of what the longest takes where nothing else runs and nothing is measured.
@@ -62,10 +63,10 @@ def told(outcome: Outcome) -> str:
     ("name", "most", "own"),
     [
         ("the demo", 0, 40),
-        ("fireball_one_combat.jsonl.gz", 30, 30),
-        ("fireball_raw_sea_hag.jsonl.gz", 20, 20),
-        ("crd3_c2e001_full_history.jsonl.xz", 12, 12),
-        ("foundry_hyrule_mit.jsonl.xz", 2, 4),
+        ("fireball_one_combat.jsonl.gz", 20, 20),
+        ("fireball_raw_sea_hag.jsonl.gz", 12, 15),
+        ("crd3_c2e001_full_history.jsonl.xz", 10, 12),
+        ("foundry_hyrule_mit.jsonl.xz", 1, 2),
     ],
 )
 async def test_nobody_is_sent_what_they_must_not_see_of_a_recorded_campaign(
@@ -90,7 +91,7 @@ async def test_nobody_is_sent_what_they_must_not_see_of_a_recorded_campaign(
         assert happened, f"seed {seed}: {tally}"
 
 
-async def test_nor_of_300_campaigns_made_up_at_random(seed: int) -> None:
+async def test_nor_of_campaigns_made_up_at_random(seed: int) -> None:
     async with asyncio.timeout(LONGEST):
         outcome = await fly_random(CAMPAIGNS, seed)
     assert not outcome.findings, f"seed {seed}:\n{told(outcome)}"
@@ -310,12 +311,12 @@ async def run_command(*arguments: str) -> tuple[int, list[str], str]:
 
 
 async def test_the_command_says_how_much_it_looked_at() -> None:
-    status, lines, errors = await run_command("--steps", "3", "--json")
+    status, lines, errors = await run_command("--steps", "1", "--json")
     assert status == 0, errors
     seed, summary = map(json.loads, lines)
     assert summary["findings"] == 0
-    assert summary["versions"] > 3
-    again = await run_command("--steps", "3", "--seed", str(seed["seed"]), "--json")
+    assert summary["versions"] > 1
+    again = await run_command("--steps", "1", "--seed", str(seed["seed"]), "--json")
     assert json.loads(again[1][-1])["canaries"] == summary["canaries"], f"seed {seed}"
 
 
