@@ -20,6 +20,17 @@ REF = "#/components/schemas/{name}"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# What many calls have in common.
+CAMPAIGN = "/api/campaigns/{id}"
+KEY: Mapping[str, str] = MappingProxyType(
+    {"Idempotency-Key": "The commit's id: a retry with it is answered as a duplicate."}
+)
+BASE: Mapping[str, str] = MappingProxyType(
+    {**KEY, "If-Match": "The version or position this change is based on (else 412)."}
+)
+BODY = ("bad_json", "invalid", "too_large")
+CHANGE = (*BODY, "unknown_campaign", "version_conflict", "id_reused")
+
 
 class Route(Struct, frozen=True, kw_only=True):
     """One call of the HTTP interface.

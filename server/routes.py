@@ -6,7 +6,6 @@ neither can say something the other does not.
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -25,7 +24,6 @@ from server.bodies import (
     CreateBody,
     Created,
     EmptyBody,
-    EventAnswer,
     JoinBody,
     Joined,
     MessageAnswer,
@@ -35,24 +33,15 @@ from server.bodies import (
 )
 from server.callers import CALLER
 from server.doorway import token_of
-from server.openapi import Handler, Route, describe
+from server.history import history
+from server.openapi import BASE, BODY, CAMPAIGN, CHANGE, KEY, Handler, Route, describe
 from server.overview import LiveAnswer
 from server.services import services_of
-
-CAMPAIGN = "/api/campaigns/{id}"
-KEY = MappingProxyType(
-    {"Idempotency-Key": "The commit's id: a retry with it is answered as a duplicate."}
-)
-BASE = MappingProxyType(
-    {**KEY, "If-Match": "The version or position this change is based on (else 412)."}
-)
-BODY = ("bad_json", "invalid", "too_large")
-CHANGE = (*BODY, "unknown_campaign", "version_conflict", "id_reused")
 
 
 def routes() -> list[Route]:
     """Return every call, in the order of the documentation."""
-    return [*_campaigns(), *_states(), *_live(), *_rules_and_seats(), *_server()]
+    return [*_campaigns(), *history(), *_states(), *_live(), *_rules_and_seats(), *_server()]
 
 
 def _campaigns() -> list[Route]:
@@ -98,20 +87,6 @@ def _campaigns() -> list[Route]:
             status=201,
             headers=BASE,
             codes=(*CHANGE, "patch_failed", "lease_lost"),
-        ),
-        Route(
-            method="GET",
-            path=f"{CAMPAIGN}/events",
-            handler=campaigns.events,
-            act=Act.HISTORY,
-            summary="Read the log.",
-            response=EventAnswer,
-            query={
-                "after": "Events of later versions than this; 0 where not given.",
-                "limit": "At most this many; 100 where not given, 1,000 at the most.",
-                "kind": "Only events of this kind.",
-            },
-            codes=("invalid", "unknown_campaign"),
         ),
     ]
 

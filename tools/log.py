@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 from msgspec import Struct
 
 from eventstore.sqlite.store import SqliteReader
+from questlog.campaign.errors import Invalid
 from questlog.campaign.events import Event
+from questlog.campaign.moments import parse_moment
 from questlog.document import parse
 from tools.options import json_option, option, store_option
 from tools.reading import answer, check_pointer, known, opened
@@ -47,25 +49,25 @@ class Wanted(Struct, frozen=True):
         """Return whether the event is one of those wanted."""
         if self.actor is not None and self.actor not in (event.actor.member, event.actor.role):
             return False
-        if self.since is not None and _moment(event.at) < self.since:
+        if self.since is not None and parse_moment(event.at) < self.since:
             return False
-        if self.until is not None and _moment(event.at) > self.until:
+        if self.until is not None and parse_moment(event.at) > self.until:
             return False
         return not self.path or any(_touches(o, self.path) for o in event.operations())
 
     def over(self, event: Event) -> bool:
         """Return whether no event from here on can be wanted, as time does not run back."""
         if self.reverse:
-            return self.since is not None and _moment(event.at) < self.since
-        return self.until is not None and _moment(event.at) > self.until
+            return self.since is not None and parse_moment(event.at) < self.since
+        return self.until is not None and parse_moment(event.at) > self.until
 
 
 def _time(context: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
     """Return the moment an option names; other text is wrong usage."""
     try:
-        return None if text is None else _moment(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no time like 2026-01-31T19:30:00Z.") from error
+        return None if text is None else parse_moment(text)
+    except Invalid as error:
+        raise click.BadParameter(error.message) from error
 
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
@@ -183,9 +185,3 @@ def _touches(operation: dict[str, Any], path: tuple[str, ...]) -> bool:
     return any(
         all(a in (b, "-") for a, b in zip(parse(text), path, strict=False)) for text in changed
     )
-
-
-def _moment(text: str) -> datetime:
-    """Return a moment as RFC 3339 writes it; one without an offset is meant in UTC."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -31,6 +31,7 @@ from eventstore.sqlite.rows import (
 )
 from eventstore.sqlite.writer import Append, GroupCommit, failure_of
 from questlog.campaign.events import Actor, Event, NewEvent
+from questlog.campaign.moments import written
 from questlog.campaign.state import CampaignState
 
 T = TypeVar("T")
@@ -286,7 +287,7 @@ async def _reopen(path: Path, broken: Connection) -> Connection:
 def _prepare_schema(connection: sqlite3.Connection) -> None:
     migrations = migrator.sqlite_migrations()
     migrator.check_schema(connection, migrations[-1].number, writing=True)
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = written(datetime.now(UTC))
     connection.execute("PRAGMA journal_mode = WAL")
     migrator.migrate(connection, migrations, now=now)
     connection.execute(

@@ -31,6 +31,7 @@ from eventstore.sqlite.connection import (
 from eventstore.sqlite.location import path_of
 from questlog.campaign.errors import Invalid, StoreUnavailable
 from questlog.campaign.events import Role
+from questlog.campaign.moments import written
 from server.access.records import Member, SigningKey, member_from
 
 T = TypeVar("T")
@@ -337,4 +338,4 @@ def _add_key(connection: sqlite3.Connection) -> None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(datetime.now(UTC))
