@@ -69,6 +69,12 @@ class UnreadableError(StoreError):
     code = "unreadable"
 
 
+class DamagedSourceError(StoreError):
+    """The log to be copied is damaged: nothing of it was."""
+
+    code = "damaged_source"
+
+
 class OutcomeUnknownError(StoreError):
     """The disk failed while this was being written: it may or may not be in the log."""
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from eventstore.chain import FIELDS
 from questlog.campaign.events import Actor, Event, NewEvent
+from questlog.campaign.sessions import Tally, Turn
 from questlog.campaign.state import CampaignState
 
 
@@ -197,6 +198,14 @@ class EventReader(Protocol):
         """Return the events of versions `after` < v <= `until` in order, at most `limit`."""
         ...
 
+    async def turns(self, campaign_id: str, *, until: int | None = None) -> list[Turn]:
+        """Return where sessions begin and end, up to version `until`, in order."""
+        ...
+
+    async def tallies(self, campaign_id: str, *, after: int = 0, until: int) -> list[Tally]:
+        """Return how many events of versions `after` < v <= `until` each actor made of each kind."""
+        ...
+
     async def find(self, campaign_id: str, actor: Actor, identifier: str) -> Event | None:
         """Return the event this actor committed under this id, None where there is none."""
         ...
@@ -247,6 +256,25 @@ class EventStore(EventReader, Protocol):
             StoreFullError: nothing was written.
             OutcomeUnknownError: the disk failed; any of the events may have been written.
             StoreClosedError: the store is closing.
+        """
+        ...
+
+    def fork(self, source: str, campaign_id: str, event: NewEvent) -> asyncio.Future[Outcome]:
+        """Begin a log with a copy of another's, up to the version `event` is based on, and `event`.
+
+        The copies are chained anew, as the campaign's id is part of every hash; the source's own
+        chain is checked on the way. All of it appears at once, or nothing. Where the campaign is
+        there already the outcome is that of appending `event` to it: Duplicate, Reused or Conflict.
+
+        The future fails as `append`'s does, and with DamagedSourceError where the source's log is
+        not what its hashes say: nothing was written.
+        """
+        ...
+
+    async def carry_snapshots(self, source: str, campaign_id: str, until: int) -> None:
+        """Give a fork its source's snapshots up to version `until`, one after the other.
+
+        They are disposable: where the disk is full or fails, the rest is left out.
         """
         ...
 

@@ -17,6 +17,7 @@ from server.access.file import AccessFile
 from server.access.provider import Provider
 from server.addresses import Addresses, networks
 from server.admission import Admission
+from server.attendance import Attendance
 from server.attendant import Attendant
 from server.audit import Audit
 from server.background import Background
@@ -108,7 +109,8 @@ def furnish(app: web.Application, store: EventStore, access: AccessFile | None =
     )
     admission = Admission(config, clock, authenticator, frame.addresses)
     standing = Standing(authenticator)
-    registry = Registry(store, clock, config, background, metrics, log)
+    attendance = Attendance(access, store, clock, log)
+    registry = Registry(store, clock, config, background, attendance, metrics, log)
     tables = Tables(store, registry, standing)
     hub = Hub(
         config,
@@ -135,6 +137,7 @@ def furnish(app: web.Application, store: EventStore, access: AccessFile | None =
         tables,
         hub,
         attendant,
+        attendance,
         Polls(config, clock, hub, registry, background),
         admission,
         metrics,
@@ -170,10 +173,12 @@ async def _background(app: web.Application) -> AsyncIterator[None]:
     await authenticator.start()
     await services.background.start()
     services.background.spawn_endless(services.hub.watch())
+    services.background.spawn_endless(services.attendance.watch())
     if not services.config.open:
         services.background.spawn_endless(services.hub.renewal.watch())
     yield
     await services.background.stop()
+    await services.attendance.write(last=True)
     await authenticator.close()
 
 

@@ -36,6 +36,57 @@ class ActivateBody(Struct, frozen=True, forbid_unknown_fields=True):
     table: str = "main"
 
 
+class RewindBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The version to go back to: with the whole document, or with what is at `only` in it.
+
+    `preview`: change nothing, and say what would be changed, and who has seen what is undone.
+    """
+
+    to_version: int
+    only: str | None = None
+    preview: bool = False
+    id: str | None = None
+    expected_version: int | None = None
+    lease: int | None = None
+
+
+class Rewound(Struct, frozen=True):
+    """An event whose document is that of an earlier version, or is so in one part."""
+
+    id: str
+    version: int
+    position: str
+    patch: Raw
+    duplicate: bool
+
+
+class Witness(Struct, frozen=True):
+    """One who has seen what a rewind would undo: as of which version, and what becomes of it."""
+
+    role: Role
+    player_id: str | None
+    version: int
+    patch: list[dict[str, Any]]
+
+
+class RewindPreview(Struct, frozen=True):
+    """What a rewind would do to the campaign at `version`, and who has seen what it undoes."""
+
+    campaign_id: str
+    version: int
+    to_version: int
+    only: str | None
+    patch: list[dict[str, Any]]
+    seen: list[Witness]
+
+
+class ForkBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The id of the campaign to be, and the version whose document it begins with."""
+
+    new_id: str
+    at_version: int
+
+
 class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):
     """The secret of an invite, and an id by which the same join, asked again, is known."""
 

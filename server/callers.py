@@ -51,6 +51,18 @@ def actor_of(request: web.Request) -> Actor:
     return Actor(viewer.member, viewer.role)
 
 
+def identifier_of(request: web.Request, given: str | None) -> str | None:
+    """Return the id of what a request commits: in its header or its body, None where in neither.
+
+    Raises:
+        Invalid: it is no id, or the two differ.
+    """
+    key = idempotency_key(request)
+    if key is not None and given is not None and key != given:
+        raise Invalid("The Idempotency-Key and the body's id differ.")
+    return key if given is None else given
+
+
 def viewer_named(text: str) -> Viewer:
     """Return the viewer that `dm`, `player`, `player:mira` or `spectator` names.
 

@@ -29,6 +29,7 @@ from server.callers import (
     caller_of,
     condition,
     idempotency_key,
+    identifier_of,
     looking,
     whole_number,
 )
@@ -87,13 +88,9 @@ async def commit(request: web.Request) -> web.Response:
     services = services_of(request)
     body = convert(await read_json(request, services.config), CommitForm)
     seat = await services.registry.find(request.match_info["id"])
-    key = idempotency_key(request)
-    if key is not None and body.id is not None and key != body.id:
-        raise Invalid("The Idempotency-Key and the body's id differ.")
+    identifier = identifier_of(request, body.id)
     command = body.command(condition(request, seat))
-    done = await seat.live.submit(
-        Request(actor_of(request), command, key if body.id is None else body.id)
-    )
+    done = await seat.live.submit(Request(actor_of(request), command, identifier))
     position = services.position(done.version, done.hash, looking(request))
     reply = CommitAnswer(done.id, done.version, position, done.duplicate)
     return answer(reply, 200 if done.duplicate else 201)

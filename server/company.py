@@ -38,6 +38,7 @@ from questlog.sync.talk import (
     SignalMessage,
     SignalTold,
 )
+from server.attendance import Attendance
 from server.connection import Connection
 from server.live import LiveCampaign
 from server.narrator import Narrator, shows
@@ -73,6 +74,7 @@ class Company:
     """Who is at one campaign.
 
     Args:
+        attendance: what is told who is there.
         now: the time as messages give it.
         grace: seconds after their last connection in which a member still counts as there.
         narration_idle: seconds without a chunk after which a narration counts as broken off.
@@ -82,6 +84,7 @@ class Company:
         self,
         live: LiveCampaign,
         floor: Floor,
+        attendance: Attendance,
         now: Callable[[], str],
         grace: float,
         narration_idle: float,
@@ -90,6 +93,7 @@ class Company:
         self.narrator = Narrator(live, self._narrate, now, narration_idle)
         self._live = live
         self._floor = floor
+        self._attendance = attendance
         self._now = now
         self._grace = grace
         self._rules = live.state.rules
@@ -118,6 +122,8 @@ class Company:
         if member is None:
             self._tell_lag()
             return
+        member.since = self._now()
+        self._attendance.changed(self._live, member)
         told = member.told()
         joined = PlayerJoined(
             told.player_id,
@@ -135,6 +141,8 @@ class Company:
         Args:
             blink: whether they may be back in a moment; else they are somebody else now.
         """
+        if connection.present is not None:
+            self._attendance.changed(self._live, connection.present)
         member = self.roster.depart(connection)
         if member is None:
             self._tell_lag()
@@ -162,6 +170,8 @@ class Company:
     def known(self, connection: Connection, version: int) -> None:
         """Note that a peer has what it was told up to a version."""
         self._suggested.known(connection.session.viewer, version, self._live.state)
+        # A pong repeats whatever its peer likes.
+        self.roster.holds(connection, min(version, self._live.state.version))
 
     def introduce(self, connection: Connection) -> None:
         """Tell a peer that has just become live who is there and what waits for it."""
@@ -192,6 +202,8 @@ class Company:
             self._floor.tell_each(lambda each: lease if _is_dm(each) else None)
         if state.rules != old.rules:
             self._tell_presence(lambda _: True)
+        if state.table != old.table:
+            self._attendance.turned(self._live, self.roster, old)
 
     def made(self, connection: Connection, identifier: str) -> None:
         """Note that a peer without a name has made a suggestion."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from questlog.campaign.authority import Act
-from server import campaigns
-from server.bodies import EventAnswer
-from server.openapi import CAMPAIGN, Route
+from server import campaigns, forking, rewinding
+from server.bodies import (
+    Created,
+    EventAnswer,
+    ForkBody,
+    RewindBody,
+    RewindPreview,
+    Rewound,
+)
+from server.openapi import BASE, BODY, CAMPAIGN, CHANGE, KEY, Route
 
 
 def history() -> list[Route]:
@@ -24,5 +31,29 @@ def history() -> list[Route]:
                 "kind": "Only events of this kind.",
             },
             codes=("invalid", "unknown_campaign"),
+        ),
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/rewind",
+            handler=rewinding.rewind,
+            act=Act.COMMIT,
+            summary="Bring the document of an earlier version back, or preview that.",
+            request=RewindBody,
+            response=Rewound | RewindPreview,
+            status=201,
+            headers=BASE,
+            codes=(*CHANGE, "unknown_version", "lease_lost"),
+        ),
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/fork",
+            handler=forking.fork,
+            act=Act.FORK,
+            summary="Copy the log up to a version into a new campaign.",
+            request=ForkBody,
+            response=Created,
+            status=201,
+            headers=KEY,
+            codes=(*BODY, "unknown_campaign", "unknown_version", "campaign_exists", "id_reused"),
         ),
     ]

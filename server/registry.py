@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from eventstore.port import EventStore
 from questlog.campaign.commands import Request
 from questlog.campaign.errors import UnknownCampaign
 from questlog.sync.entries import Entry
+from server.attendance import Attendance
 from server.background import Background
 from server.clock import Clock, rfc3339
 from server.company import Company
@@ -20,6 +21,7 @@ from server.limits import Throttled
 from server.live import Done, LiveCampaign
 from server.metrics import Metrics
 from server.rooms import Room
+from server.roster import Roster
 
 # Seconds after which somebody may have stopped playing.
 FULL_FOR = 30.0
@@ -52,10 +54,12 @@ class Registry:
         clock: Clock,
         config: Config,
         background: Background,
+        attendance: Attendance,
         metrics: Metrics,
         log: Any,
     ) -> None:
         self._store = store
+        self._attendance = attendance
         self._clock = clock
         self._config = config
         self._background = background
@@ -65,6 +69,7 @@ class Registry:
         self._creating: dict[str, Seat] = {}
         self._loading: dict[str, asyncio.Task[Seat]] = {}
         self.on_overflow: Any = None
+        attendance.places = self._places
 
     async def find(self, campaign_id: str) -> Seat:
         """Return the campaign, read from the log where it is not in memory.
@@ -182,7 +187,7 @@ class Registry:
         now = self._clock.monotonic()
         room = Room(live, self._config.outbox, self._overflowed, self._metrics)
         grace, idle = self._config.leave_grace, self._config.narration_idle
-        room.company = Company(live, room, self._now, grace, idle)
+        room.company = Company(live, room, self._attendance, self._now, grace, idle)
         seat = Seat(live, room, now)
 
         def published(before: Entry) -> None:
@@ -193,6 +198,10 @@ class Registry:
 
         live.on_published = published
         return seat
+
+    def _places(self) -> Iterator[tuple[LiveCampaign, Roster]]:
+        for seat in (*self._seats.values(), *self._creating.values()):
+            yield seat.live, seat.room.company.roster
 
     def _now(self) -> str:
         return rfc3339(self._clock.now_ms())

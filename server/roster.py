@@ -16,17 +16,21 @@ class Present:
     """A member who is there, or has been until a moment ago.
 
     Attributes:
-        connections: each with the newest version it is known to hold.
+        connections: each with the newest version it was brought up to, or says it holds.
         leaving: what will say that they have left, while nothing of theirs is connected.
+        since: when they came, RFC 3339.
+        held: the newest version they said they hold; 0: none.
+        sent: the newest version they were sent when that was last looked at.
     """
 
-    __slots__ = ("connections", "leaving", "status", "version", "viewer")
+    __slots__ = ("connections", "held", "leaving", "sent", "since", "status", "version", "viewer")
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
         self.connections: dict[Connection, int] = {}
         self.status: str | None = None
-        self.version = 0
+        self.version = self.held = self.sent = 0
+        self.since = ""
         self.leaving: asyncio.TimerHandle | None = None
 
     def told(self) -> Member:
@@ -93,6 +97,13 @@ class Roster:
         newest = max(member.connections.values())
         changed, member.version = newest != member.version, newest
         return changed
+
+    def holds(self, connection: Connection, version: int) -> None:
+        """Note that whoever is at a connection holds `version`, for sure."""
+        member: Present | None = connection.present
+        member = member or self._members.get(connection.session.viewer)
+        if member is not None and version > member.held:
+            member.held = version
 
     def forget(self, member: Present) -> bool:
         """Strike out a member who has not come back; returns whether they were on it."""

@@ -11,6 +11,7 @@ from eventstore.port import EventStore
 from questlog.campaign.position import seal
 from questlog.campaign.visibility import Viewer
 from server.admission import Admission
+from server.attendance import Attendance
 from server.attendant import Attendant
 from server.audit import Audit
 from server.background import Background
@@ -35,6 +36,7 @@ class Services(Struct, frozen=True):
     tables: Tables
     hub: Hub
     attendant: Attendant
+    attendance: Attendance
     polls: Polls
     admission: Admission
     metrics: Metrics

@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "show": ("tools.reading:show", "Print one event whole."),
         "state": ("tools.reading:state", "Print a campaign's document, at any version."),
         "diff": ("tools.reading:diff", "Print what changed between two versions."),
+        "rewind": ("tools.changing:rewind", "Bring an earlier version back, by one more event."),
+        "fork": ("tools.changing:fork", "Go on from a version in a campaign of its own."),
         "canary": ("tools.canary.command:canary", "Prove that nobody is sent what is hidden."),
         "verify": ("tools.maintenance:verify", "Prove that nothing in a store is damaged."),
         "migrate": ("tools.maintenance:migrate", "Take a store's schema up to this release's."),

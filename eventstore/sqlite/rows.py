@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from eventstore.chain import FIELDS, link
 from eventstore.policy import weight
-from eventstore.port import Head, Loaded, Summary
+from eventstore.port import Duplicate, Head, Loaded, Reused, Summary
 from questlog.campaign.events import Actor, Event, NewEvent, decode_fact
 from questlog.campaign.evolve import DamagedLogError, Step, fold
 from questlog.campaign.state import CampaignState
@@ -63,6 +63,20 @@ def event_of(row: tuple[Any, ...]) -> Event:
         schema=schema,
         hash=digest,
     )
+
+
+def earlier(
+    connection: sqlite3.Connection, campaign_id: str, event: NewEvent
+) -> Duplicate | Reused | None:
+    """Return what the log says of an event's id: used before, by its actor, or not (None)."""
+    row = connection.execute(
+        "SELECT version, hash, request FROM event"
+        " WHERE campaign_id = ? AND member = ? AND role = ? AND id = ?",
+        (campaign_id, event.actor.member, event.actor.role, event.id),
+    ).fetchone()
+    if row is None:
+        return None
+    return Duplicate(row[0], row[1]) if row[2] == event.request else Reused(row[0])
 
 
 def read_events(

@@ -18,8 +18,9 @@ from eventstore import migrator
 from eventstore.errors import NotAStoreError, StoreError, UnreadableError
 from eventstore.lock import WriterLock
 from eventstore.port import Extent, Finding, Head, Kept, Loaded, Outcome, StoredEvent, Summary
-from eventstore.sqlite import audit
+from eventstore.sqlite import audit, playing
 from eventstore.sqlite.connection import Connection, Readers, open_reader, open_writer
+from eventstore.sqlite.forking import Fork, copy_snapshot
 from eventstore.sqlite.location import path_of
 from eventstore.sqlite.rows import (
     COLUMNS,
@@ -32,6 +33,7 @@ from eventstore.sqlite.rows import (
 from eventstore.sqlite.writer import Append, GroupCommit, failure_of
 from questlog.campaign.events import Actor, Event, NewEvent
 from questlog.campaign.moments import written
+from questlog.campaign.sessions import Tally, Turn
 from questlog.campaign.state import CampaignState
 
 T = TypeVar("T")
@@ -94,6 +96,14 @@ class SqliteReader:
         return await self._readers.run(
             lambda c: read_events(c, campaign_id, after, until, limit, kind)
         )
+
+    async def turns(self, campaign_id: str, *, until: int | None = None) -> list[Turn]:
+        """See `EventReader.turns`."""
+        return await self._readers.run(lambda c: playing.turns(c, campaign_id, until))
+
+    async def tallies(self, campaign_id: str, *, after: int = 0, until: int) -> list[Tally]:
+        """See `EventReader.tallies`."""
+        return await self._readers.run(lambda c: playing.tallies(c, campaign_id, after, until))
 
     async def find(self, campaign_id: str, actor: Actor, identifier: str) -> Event | None:
         """See `EventReader.find`."""
@@ -229,6 +239,19 @@ class SqliteStore(SqliteReader):
     def append(self, campaign_id: str, events: Sequence[NewEvent]) -> asyncio.Future[list[Outcome]]:
         """See `EventStore.append`."""
         return self._writer.submit(Append(campaign_id, events))
+
+    def fork(self, source: str, campaign_id: str, event: NewEvent) -> asyncio.Future[Outcome]:
+        """See `EventStore.fork`."""
+        return self._writer.submit(Fork(source, campaign_id, event))
+
+    async def carry_snapshots(self, source: str, campaign_id: str, until: int) -> None:
+        """See `EventStore.carry_snapshots`."""
+        with suppress(StoreError):
+            kept = await self.kept(source)
+            for version, _ in kept.snapshots:
+                if version <= until:
+                    work = partial(copy_snapshot, source=source, into=campaign_id, version=version)
+                    await self._writer.submit(work)
 
     async def save_snapshot(self, state: CampaignState, chain_hash: str) -> None:
         """See `EventStore.save_snapshot`."""

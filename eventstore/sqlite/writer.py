@@ -24,9 +24,10 @@ from eventstore.errors import (
     StoreFullError,
     StoreReadOnlyError,
 )
-from eventstore.port import Appended, Conflict, Duplicate, Head, Outcome, Reused
+from eventstore.port import Appended, Conflict, Head, Outcome
 from eventstore.sqlite.connection import Connection
-from eventstore.sqlite.rows import INSERT, head_of, row_of
+from eventstore.sqlite.forking import Fork, fork
+from eventstore.sqlite.rows import INSERT, earlier, head_of, row_of
 from questlog.campaign.events import (
     CampaignActivated,
     CampaignCreated,
@@ -45,8 +46,8 @@ class Append(Struct, frozen=True):
     events: Sequence[NewEvent]
 
 
-Work = Append | Callable[[sqlite3.Connection], None]
-Result = list[Outcome] | StoreError | None
+Work = Append | Fork | Callable[[sqlite3.Connection], None]
+Result = list[Outcome] | Outcome | StoreError | None
 Heads = dict[str, Head]
 
 
@@ -138,6 +139,8 @@ def write_batch(connection: sqlite3.Connection, batch: list[Work], heads: Heads)
         for work in batch:
             if isinstance(work, Append):
                 results.append(_append(connection, work, heads))
+            elif isinstance(work, Fork):
+                results.append(fork(connection, work, heads))
             else:
                 work(connection)
                 results.append(None)
@@ -168,28 +171,15 @@ def _append(connection: sqlite3.Connection, append: Append, heads: Heads) -> Res
                 continue
         # An id used before comes first in the rules. The schema refuses to write one twice, so it
         # is looked for only where nothing was written.
-        earlier = None if event.minted else _find(connection, campaign_id, event)
-        if earlier is None and refused is not None:
+        used = None if event.minted else earlier(connection, campaign_id, event)
+        if used is None and refused is not None:
             # What the schema refuses is this append's fault alone; the rest of the batch goes on.
             heads.pop(campaign_id, None)
             written = any(isinstance(outcome, Appended) for outcome in outcomes)
             kind = OutcomeUnknownError if written else StoreError
             return kind(f"The store refused an event of {campaign_id!r}: {refused}.")
-        outcomes.append(earlier or Conflict(version))
+        outcomes.append(used or Conflict(version))
     return outcomes
-
-
-def _find(
-    connection: sqlite3.Connection, campaign_id: str, event: NewEvent
-) -> Duplicate | Reused | None:
-    row = connection.execute(
-        "SELECT version, hash, request FROM event"
-        " WHERE campaign_id = ? AND member = ? AND role = ? AND id = ?",
-        (campaign_id, event.actor.member, event.actor.role, event.id),
-    ).fetchone()
-    if row is None:
-        return None
-    return Duplicate(row[0], row[1]) if row[2] == event.request else Reused(row[0])
 
 
 def _insert(

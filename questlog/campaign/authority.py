@@ -21,6 +21,7 @@ class Act(Enum):
     HISTORY = "read the log, an earlier version, or another's view"
     CREATE = "create the campaign"
     COMMIT = "change the document or the rules"
+    FORK = "copy the log into a campaign of its own"
     SEAT = "seat the campaign at a table, or take it away"
     SUGGEST = "propose something to the DM"
     SPEAK = "send signals, and say something of oneself"
@@ -36,6 +37,7 @@ MAY: Mapping[Act, frozenset[Role]] = MappingProxyType(
         Act.HISTORY: frozenset({"dm"}),
         Act.CREATE: frozenset({"dm"}),
         Act.COMMIT: frozenset({"dm"}),
+        Act.FORK: frozenset({"dm"}),
         Act.SEAT: frozenset({"dm"}),
         Act.SUGGEST: frozenset({"dm", "player"}),
         Act.SPEAK: frozenset({"dm", "player"}),

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from questlog.campaign.events import DEFAULT_KIND, Actor
+from questlog.campaign.events import DEFAULT_KIND, Actor, Origin
 from questlog.campaign.narration import DEFAULT_PATH, Ending
 from questlog.campaign.suggestions import Outcome
 from questlog.campaign.visibility import Rules
@@ -59,6 +59,29 @@ class Activate(Struct, frozen=True):
 
 class Deactivate(Struct, frozen=True):
     """Leave the table."""
+
+
+class Rewind(Struct, frozen=True):
+    """Bring the document of an earlier version back, or what was at one place in it.
+
+    Attributes:
+        target: the document of `to_version`.
+        only: a JSON Pointer; None: the whole document.
+        expected_version, lease, if_match: as for a commit.
+    """
+
+    to_version: int
+    target: dict[str, Any]
+    only: str | None = None
+    expected_version: int | None = None
+    lease: int | None = None
+    if_match: int | None = None
+
+
+class Fork(Struct, frozen=True):
+    """Go on from here under another id; decided against the state of the version forked at."""
+
+    origin: Origin
 
 
 class Suggest(Struct, frozen=True):
@@ -132,6 +155,8 @@ Command = (
     | SetVisibility
     | Activate
     | Deactivate
+    | Rewind
+    | Fork
     | Suggest
     | Decide
     | TakeLease
@@ -154,13 +179,14 @@ def digest(command: Command) -> str:
     """Return the hex SHA-256 of what a command asks, by which a retry is told from a new request.
 
     Conditions (`if_match`) are left out: a retry may state a newer one and is still a retry; and so
-    is the part of a narration that the server had in hand when it ended. Key order does not count,
+    is the part of a narration that the server had in hand when it ended, and the document that a
+    version to go back to stands for. Key order does not count,
     and neither does the way the request came (HTTP or socket).
     """
     asked = {
         name: value
         for name in command.__struct_fields__
-        if name not in ("if_match", "log_unchanged", "text")
+        if name not in ("if_match", "log_unchanged", "text", "target")
         and (value := getattr(command, name)) is not UNSET
         and value is not None
     }

@@ -16,7 +16,9 @@ from questlog.campaign.commands import (
     Commit,
     Create,
     Deactivate,
+    Fork,
     Request,
+    Rewind,
     SetVisibility,
     digest,
 )
@@ -34,6 +36,8 @@ from questlog.campaign.events import (
     CampaignActivated,
     CampaignCreated,
     CampaignDeactivated,
+    CampaignForked,
+    CampaignRewound,
     Fact,
     NewEvent,
     VisibilityChanged,
@@ -41,6 +45,7 @@ from questlog.campaign.events import (
 )
 from questlog.campaign.evolve import evolve_with
 from questlog.campaign.ids import check_event_id, check_kind, check_name
+from questlog.campaign.rewinding import rewinding
 from questlog.campaign.state import CampaignState
 from questlog.campaign.suggestions import MAX_PENDING
 from questlog.campaign.talk import check_lease, happening
@@ -111,6 +116,11 @@ def decide(
                 if state.table == check_name(table, "table"):
                     return Decision(None, state)
                 return _built_in(state, request, minted, CampaignActivated(table))
+            case Rewind() as command:
+                return _rewind(state, request, command, minted, limits)
+            case Fork(origin=origin):
+                check_name(state.campaign_id, "campaign id")
+                return _built_in(state, request, minted, CampaignForked(origin))
             case Deactivate():
                 if state.table is None:
                     return Decision(None, state)
@@ -141,10 +151,7 @@ def _create(
 def _commit(
     state: CampaignState, request: Request, command: Commit, minted: Minted, limits: Limits
 ) -> Decision:
-    _check_base(state, command.expected_version)
-    _check_precondition(state, command.if_match)
-    if command.lease is not None:
-        check_lease(state, command.lease)
+    _check_conditions(state, command)
     check_kind(command.kind)
     patch = _patch_of(command, state)
     document = _applied(state, patch, limits)
@@ -152,6 +159,16 @@ def _commit(
         return Decision(None, state)
     meta = _encode_meta(command.meta, limits)
     return _decided(state, request, minted, document, patch, kind=command.kind, meta=meta)
+
+
+def _rewind(
+    state: CampaignState, request: Request, command: Rewind, minted: Minted, limits: Limits
+) -> Decision:
+    _check_conditions(state, command)
+    patch = rewinding(state.document, command.target, command.only)
+    document = _applied(state, patch, limits)
+    fact = CampaignRewound(command.to_version, command.only or None)
+    return _decided(state, request, minted, document, patch, fact=fact)
 
 
 def _applied(state: CampaignState, patch: list[dict[str, Any]], limits: Limits) -> Sized:
@@ -172,6 +189,14 @@ def _patch_of(command: Commit, state: CampaignState) -> list[dict[str, Any]]:
     if whole is not UNSET:
         return diff(state.document, whole)
     return diff(state.document, merge(state.document, merged))
+
+
+def _check_conditions(state: CampaignState, command: Commit | Rewind) -> None:
+    """Refuse a change that is based on another version, or comes from who has lost the wheel."""
+    _check_base(state, command.expected_version)
+    _check_precondition(state, command.if_match)
+    if command.lease is not None:
+        check_lease(state, command.lease)
 
 
 def _check_base(state: CampaignState, expected: int | None) -> None:

@@ -56,6 +56,30 @@ class VisibilityChanged(Struct, frozen=True, tag="visibility.changed", tag_field
     visibility: Rules
 
 
+class CampaignRewound(Struct, frozen=True, tag="campaign.rewound", tag_field="kind"):
+    """The document, or what is at `only` in it (a JSON Pointer), is what it was at a version."""
+
+    to_version: int
+    only: str | None = None
+
+
+class Origin(Struct, frozen=True):
+    """Where a fork's log was copied from: up to which version, whose chain hash was `hash`."""
+
+    campaign_id: str
+    version: int
+    hash: str
+
+
+class CampaignForked(Struct, frozen=True, tag="campaign.forked", tag_field="kind"):
+    """What came before was copied from another campaign's log; from here on it is a log of its own.
+
+    In `data` the origin is named `from`.
+    """
+
+    origin: Origin = msgspec.field(name="from")
+
+
 class SuggestionMade(Struct, frozen=True, tag="suggestion.made", tag_field="kind"):
     """A player proposed something; `player_id` None: one who gave no name."""
 
@@ -144,6 +168,8 @@ Fact = (
     | CampaignActivated
     | CampaignDeactivated
     | VisibilityChanged
+    | CampaignRewound
+    | CampaignForked
     | SuggestionMade
     | Decided
     | LeaseTaken

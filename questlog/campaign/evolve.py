@@ -16,6 +16,8 @@ from questlog.campaign.events import (
     CampaignActivated,
     CampaignCreated,
     CampaignDeactivated,
+    CampaignForked,
+    CampaignRewound,
     Fact,
     LeaseReleased,
     LeaseTaken,
@@ -77,6 +79,11 @@ def _changes(state: CampaignState, at: str, fact: Fact) -> dict[str, Any]:
             return {"table": None}
         case VisibilityChanged(visibility=rules):
             return {"rules": rules}
+        case CampaignRewound():
+            return {}
+        case CampaignForked():
+            # The seat and the wheel are the origin's; streams are ended when it is next loaded.
+            return {"table": None, "lease": None}
         case SuggestionMade():
             suggestion = Suggestion(
                 id=fact.id,

@@ -78,21 +78,29 @@ class AccessFile:
         path = access_path(store_url)
         return cls(path, *await _open(path))
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, patient: bool = True) -> T:
         """Return `work(connection)`, done as one transaction.
+
+        Args:
+            patient: wait a moment for whoever else has the file; else nobody who comes in has to
+                wait behind this.
 
         Raises:
             StoreUnavailable: the file cannot be read or written now.
         """
 
         def transact(connection: sqlite3.Connection) -> T:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"PRAGMA busy_timeout = {PATIENCE if patient else 0}")
             try:
+                connection.execute("BEGIN IMMEDIATE")
                 found = work(connection)
+                connection.execute("COMMIT")
             except BaseException:
+                # A commit that has to wait for a reader fails, too, and leaves its transaction.
                 connection.rollback()
                 raise
-            connection.execute("COMMIT")
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {PATIENCE}")
             return found
 
         return await self._guard(transact)

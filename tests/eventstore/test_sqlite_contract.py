@@ -6,10 +6,11 @@ from pathlib import Path
 
 from eventstore.port import EventStore
 from tests.eventstore.contract import EventStoreContract
+from tests.eventstore.forks import ForkContract
 from tests.eventstore.scribe import open_store
 
 
-class TestSqliteStore(EventStoreContract):
+class TestSqliteStore(EventStoreContract, ForkContract):
     """One file in the folder."""
 
     async def open(self, place: Path) -> EventStore:
