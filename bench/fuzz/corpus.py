@@ -238,6 +238,12 @@ def _bodies(caller: Caller, invite: str) -> dict[str, list[tuple[tuple[Header, .
         f"POST {campaign}/messages": [((JSON,), encode(frame)) for frame in _talk()],
         f"POST {campaign}/activate": [((JSON,), b'{"table":"main"}'), ((JSON, key), b"{}")],
         f"POST {campaign}/deactivate": [((), b""), ((JSON,), b"{}")],
+        f"POST {campaign}/rewind": [
+            ((JSON, key), b'{"to_version":2}'),
+            ((JSON, base), b'{"to_version":1,"only":"/turn","expected_version":3}'),
+            ((JSON,), b'{"to_version":1,"preview":true,"id":"back-1","lease":1}'),
+        ],
+        f"POST {campaign}/fork": [((JSON, key), b'{"new_id":"what-if","at_version":2}')],
         "POST /api/join": [((JSON,), encode(join)), ((JSON,), encode({**join, "id": "join-2"}))],
     }
 

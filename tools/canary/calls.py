@@ -86,6 +86,10 @@ class Calls:
             ("PUT", f"{here}/visibility", {"rules": [{"path": "dm", "to": ["?"]}]}),
             ("POST", f"{here}/activate", {"table": "?"}),
             ("POST", f"{here}/deactivate", None),
+            ("POST", f"{here}/rewind", {"to_version": 1, "preview": True}),
+            ("POST", f"{here}/rewind", {"to_version": "?", "only": "dm"}),
+            ("POST", f"{here}/fork", {"new_id": "stolen", "at_version": 1}),
+            ("POST", f"/api/campaigns/{elsewhere}/fork", {"new_id": "stolen", "at_version": 1}),
             ("GET", f"/api/campaigns/{elsewhere}/state", None),
             ("GET", f"/api/campaigns/{elsewhere}/updates?wait=0", None),
             ("GET", f"/api/campaigns/{elsewhere}/stream", None),
@@ -135,6 +139,9 @@ class Calls:
             ("PUT", f"{here}/visibility", {"rules": [{"path": secret, "to": ["dm"]}]}),
             ("PUT", f"{here}/visibility", {"rules": [{"path": "/a", "to": [secret]}]}),
             ("POST", f"{here}/activate", {"table": f"a {secret}"}),
+            ("POST", f"{here}/rewind", {"to_version": 1, "only": f"/{secret}"}),
+            ("POST", f"{here}/rewind", {"to_version": 1, "only": secret}),
+            ("POST", f"{here}/fork", {"new_id": f"a {secret}", "at_version": 1}),
         ]
         for method, call, body in self._rng.sample(calls, min(most, len(calls))):
             answer = await self.ask(seat, method, call, body)

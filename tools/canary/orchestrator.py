@@ -111,6 +111,7 @@ class Orchestrator(Seat):
             "rules": ("PUT", f"{here}/visibility", scene.body),
             "activate": ("POST", f"{here}/activate", {"table": table}),
             "deactivate": ("POST", f"{here}/deactivate", {}),
+            "rewind": ("POST", f"{here}/rewind", scene.body),
         }
         headers = {"Idempotency_Key": scene.id}
         if scene.way == "merge":

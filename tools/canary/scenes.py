@@ -21,6 +21,7 @@ Way = Literal[
     "rules",
     "activate",
     "deactivate",
+    "rewind",
     "suggest",
     "decide",
     "lease",

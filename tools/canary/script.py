@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from questlog.campaign.visibility import Rules, Viewer
-from questlog.document import apply, diff, encode, merge
+from questlog.document import apply, diff, encode, join, merge
 from tools.canary import chance
 from tools.canary.canaries import numbers_in
 from tools.canary.inventing import rules_for
@@ -30,6 +31,8 @@ EARLY = 3
 OVERTURE = 10
 # The share of the canary's own scenes in which somebody says something.
 TALKATIVE = 0.3
+# How far back a rewind goes.
+PAST = 12
 
 
 class Company(Struct, frozen=True):
@@ -94,6 +97,7 @@ class Script:
         self.document: dict[str, Any] = {}
         self.table = False
         self.version = 0
+        self._past: deque[tuple[int, dict[str, Any]]] = deque(maxlen=PAST)
         self.talk = Talk(self, company.speakers, company.hidden)
 
     def scenes(self) -> Iterator[Scene]:
@@ -132,6 +136,8 @@ class Script:
             yield self.scene("activate" if self.table else "deactivate", None)
         elif choice < 0.3:
             yield self._merge()
+        elif choice < 0.38 and self._past:
+            yield from self._rewind()
         else:
             desk = Desk(self.rng, self.planter, self.document, self.rules, self.free)
             yield self.commit(stroke(desk))
@@ -167,6 +173,26 @@ class Script:
         self.document = merge(self.document, change)
         return self.scene("merge", change)
 
+    def _rewind(self) -> Iterator[Scene]:
+        """Bring a document back, or one member of it, which the rules may have come to hide.
+
+        A recording's next step is about the document that it left: there that comes back at once.
+        """
+        version, then = self.rng.choice(self._past)
+        left, now = self.version, self.document
+        names = sorted(then.keys() | self.document.keys())
+        body: dict[str, Any] = {"to_version": version}
+        if names and self.rng.random() < 0.5:
+            name = self.rng.choice(names)
+            body["only"] = join((name,))
+            rest = {key: value for key, value in self.document.items() if key != name}
+            then = {**rest, name: then[name]} if name in then else rest
+        self.document = then
+        yield self.scene("rewind", body)
+        if not self.free:
+            self.document = now
+            yield self.scene("rewind", {"to_version": left})
+
     def _graft(self) -> None:
         self.document = apply(self.document, self.planter.grafts(self.document, self.rules))
 
@@ -189,6 +215,9 @@ class Script:
             author, said, spoken: as in a scene.
         """
         self.version += 1
+        if not self.talk.narrating:
+            # Of a narration under way, and of when it began, only the server knows all.
+            self._past.append((self.version, self.document))
         place = f"version {self.version}"
         kind = meta = ""
         if event is None:
