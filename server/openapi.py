@@ -37,6 +37,7 @@ class Route(Struct, frozen=True, kw_only=True):
 
     Attributes:
         request, response: the Structs of the bodies, or a plain type; None: no body.
+        preview: the Struct of what is answered, with 200, where the caller asks what would be done.
         media: the body's media types, where it is not `application/json`.
         act: what a caller must be allowed to do; None: anybody may call, with no token.
         query, headers: names of the parameters understood, each with what it means.
@@ -52,6 +53,7 @@ class Route(Struct, frozen=True, kw_only=True):
     summary: str
     request: Any = None
     response: Any = None
+    preview: Any = None
     status: int = 200
     media: tuple[str, ...] = ("application/json",)
     query: Mapping[str, str] = NOTHING
@@ -62,7 +64,8 @@ class Route(Struct, frozen=True, kw_only=True):
 
 def describe(routes: Sequence[Route], prefix: str = "") -> dict[str, Any]:
     """Return the description of `routes`, served below `prefix`, as an OpenAPI 3.1 document."""
-    kinds = {kind for route in routes for kind in (route.request, route.response)} - {None}
+    kinds = {kind for each in routes for kind in (each.request, each.response, each.preview)}
+    kinds.discard(None)
     ordered = [*sorted(kinds, key=str), Problem]
     schemas, components = msgspec.json.schema_components(ordered, ref_template=REF)
     schema_of = dict(zip(map(str, ordered), schemas, strict=True))
@@ -118,6 +121,12 @@ def _responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     }
     if route.status == HTTPStatus.CREATED:
         responses["200"] = {"description": "It was done before: a duplicate.", "content": content}
+    if route.preview is not None:
+        both = [schema_of[str(kind)] for kind in (route.response, route.preview)]
+        responses["200"] = {
+            "description": "A preview, or a duplicate: it was done before.",
+            "content": {"application/json": {"schema": {"anyOf": both}}},
+        }
     if "If-None-Match" in route.headers:
         responses["304"] = {"description": "What the caller holds is still right."}
     refusals: dict[int, list[str]] = {}
