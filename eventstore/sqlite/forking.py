@@ -3,7 +3,7 @@
 A campaign's id is part of every hash, so the copies are chained anew; each row of the source is
 held against its own hash first, or a damaged log would come out looking whole. The copy is one
 transaction: a fork is there with all its history or not at all. It holds the writer for as long as
-that takes, a few microseconds an event.
+that takes: about 20 microseconds an event, in which nothing else is committed.
 """
 
 from __future__ import annotations
