@@ -203,7 +203,7 @@ class EventReader(Protocol):
         ...
 
     async def tallies(self, campaign_id: str, *, after: int = 0, until: int) -> list[Tally]:
-        """Return how many events of versions `after` < v <= `until` each actor made of each kind."""
+        """Return how many events after `after` up to `until` each actor made of each kind."""
         ...
 
     async def find(self, campaign_id: str, actor: Actor, identifier: str) -> Event | None:

@@ -35,7 +35,8 @@ EVERY = 30.0
 SOONEST = 1.0
 # How many rows are kept where there is no access file.
 REMEMBERED = 10_000
-DAY = len("2026-11-23")
+# Of a time, how much says the date.
+DAY = 10
 
 Places = Callable[[], Iterable[tuple[LiveCampaign, Roster]]]
 

@@ -31,9 +31,10 @@ class CreateBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ActivateBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """The table to seat a campaign at."""
+    """The table to seat a campaign at, and what the session that begins is called."""
 
     table: str = "main"
+    title: str | None = None
 
 
 class RewindBody(Struct, frozen=True, forbid_unknown_fields=True):

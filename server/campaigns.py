@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from eventstore.port import Summary
-from questlog.campaign.commands import Create, Request, SetVisibility
+from questlog.campaign.commands import Activate, Create, Request, SetVisibility
 from questlog.campaign.errors import Invalid, UnknownCampaign
 from questlog.campaign.ids import check_name
 from questlog.campaign.visibility import Rules, Viewer
@@ -129,9 +129,8 @@ async def activate(request: web.Request) -> web.Response:
     services = services_of(request)
     body = convert(await read_json(request, services.config), ActivateBody)
     campaign_id = request.match_info["id"]
-    done = await services.tables.activate(
-        campaign_id, body.table, actor_of(request), idempotency_key(request)
-    )
+    wanted = Request(actor_of(request), Activate(body.table, body.title), idempotency_key(request))
+    done = await services.tables.activate(campaign_id, wanted)
     return await _seated(services, campaign_id, done, looking(request))
 
 

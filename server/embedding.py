@@ -20,7 +20,7 @@ from eventstore.errors import StoreError
 from eventstore.port import EventStore
 from eventstore.sqlite.store import SqliteStore
 from questlog.broadcast.port import Change, Held, Logged, Made
-from questlog.campaign.commands import Command, Commit, Create, Request
+from questlog.campaign.commands import Activate, Command, Commit, Create, Request
 from questlog.campaign.errors import StoreUnavailable, UnknownVersion
 from questlog.campaign.events import Actor, Event
 from questlog.campaign.evolve import DamagedLogError
@@ -133,7 +133,8 @@ class LocalServer:
     async def activate(self, campaign_id: str, table: str, key: str) -> Made:
         """See `CampaignServer.activate`."""
         with self._running() as services:
-            return _made(await services.tables.activate(campaign_id, table, self._actor, key))
+            request = self._request(Activate(table), key)
+            return _made(await services.tables.activate(campaign_id, request))
 
     async def deactivate(self, campaign_id: str, key: str) -> Made:
         """See `CampaignServer.deactivate`."""

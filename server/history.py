@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from questlog.campaign.authority import Act
-from server import campaigns, forking, rewinding
+from server import campaigns, forking, rewinding, sessions
 from server.bodies import (
     Created,
     EventAnswer,
@@ -32,6 +32,7 @@ def history() -> list[Route]:
             },
             codes=("invalid", "unknown_campaign"),
         ),
+        *_played(),
         Route(
             method="POST",
             path=f"{CAMPAIGN}/rewind",
@@ -56,5 +57,38 @@ def history() -> list[Route]:
             status=201,
             headers=KEY,
             codes=(*BODY, "unknown_campaign", "unknown_version", "campaign_exists", "id_reused"),
+        ),
+    ]
+
+
+def _played() -> list[Route]:
+    """Return the calls about sessions, and about who missed what."""
+    return [
+        Route(
+            method="GET",
+            path=f"{CAMPAIGN}/sessions",
+            handler=sessions.sessions,
+            act=Act.SEE,
+            summary="List the sessions, and who was there.",
+            response=sessions.SessionList,
+            query={
+                "after": "Sessions of higher numbers than this; 0 where not given.",
+                "limit": "At most this many; 100 where not given, 1,000 at the most.",
+            },
+            codes=("invalid", "unknown_campaign"),
+        ),
+        Route(
+            method="GET",
+            path=f"{CAMPAIGN}/recap",
+            handler=sessions.recap,
+            act=Act.SEE,
+            summary="Tell what changed for somebody while they were gone.",
+            response=sessions.Recap,
+            query={
+                "since": "The position they held; none: the last one they acknowledged.",
+                "session": "From the beginning of this session instead, by its number.",
+                "as": "Another viewer: dm, player, player:ID or spectator.",
+            },
+            codes=("invalid", "unknown_campaign", "unknown_version"),
         ),
     ]

@@ -352,8 +352,10 @@ class Hub:
             self._background.spawn(connection.close(CloseCode.SILENT, "silent too long"))
         elif now - connection.sent >= config.heartbeat:
             connection.sent = now
-            connection.ask()
             room = connection.room
+            follows = room is not None and session.phase is Phase.LIVE
+            # Its pong will show that all it was told up to here has arrived.
+            connection.ask(b"%d" % room.live.state.version if follows else b"")
             quiet = room is None or now - room.quiet_since >= config.heartbeat
             if quiet and session.phase is not Phase.CATCHING_UP:
                 self.perform(connection, session.heartbeat(self.now()))

@@ -13,7 +13,7 @@ from typing import Any
 
 from eventstore.errors import StoreError
 from questlog.campaign.authority import Act, require
-from questlog.campaign.commands import Command, Request, Suggest
+from questlog.campaign.commands import Activate, Command, Request, Suggest
 from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
 from questlog.campaign.events import Actor
 from questlog.campaign.evolve import DamagedLogError
@@ -168,9 +168,8 @@ class Requests:
                 viewer = await self._authenticator.viewer(connection.known, message.campaign_id)
                 require(viewer.role, Act.SEAT)
                 actor = Actor(viewer.member, viewer.role)
-                answer = await self._tables.activate(
-                    message.campaign_id, message.table, actor, message.id
-                )
+                wanted = Request(actor, Activate(message.table, message.title), message.id)
+                answer = await self._tables.activate(message.campaign_id, wanted)
             elif connection.session.feed is None:
                 answer = Invalid("This socket follows no campaign: there is none to deactivate.")
             else:

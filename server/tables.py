@@ -13,7 +13,7 @@ from collections.abc import Callable
 from eventstore.port import EventStore
 from questlog.campaign.commands import Activate, Deactivate, Request
 from questlog.campaign.events import Actor
-from questlog.campaign.ids import check_name
+from questlog.campaign.ids import check_name, check_title
 from questlog.campaign.visibility import Viewer
 from questlog.sync.messages import Reason
 from server.connection import Connection
@@ -78,18 +78,18 @@ class Tables:
             connection.table.connections.pop(connection, None)
             connection.table = None
 
-    async def activate(
-        self, campaign_id: str, name: str, actor: Actor, identifier: str | None
-    ) -> Done:
-        """Seat a campaign at a table; whoever sits there, or it elsewhere, leaves first.
+    async def activate(self, campaign_id: str, request: Request) -> Done:
+        """Carry out an Activate; whoever sits at the table, or it elsewhere, leaves first.
 
         Raises:
-            Rejection: there is no such campaign, or the table's name is none.
+            Rejection: there is no such campaign, or the table's name or the title is none.
         """
-        check_name(name, "table")
+        command, actor = request.command, request.actor
+        assert isinstance(command, Activate)
+        check_name(command.table, "table")
+        check_title(command.title)
         async with self._moving, self._registry.holding(campaign_id) as seat:
-            table = await self._table(name)
-            request = Request(actor, Activate(name), identifier)
+            table = await self._table(command.table)
             if table.campaign_id == campaign_id or await seat.live.settles(request):
                 return await seat.live.submit(request)
             if table.campaign_id is not None:

@@ -14,7 +14,7 @@ from eventstore.port import Duplicate, Head, Loaded, Reused, Summary
 from questlog.campaign.events import Actor, Event, NewEvent, decode_fact
 from questlog.campaign.evolve import DamagedLogError, Step, fold
 from questlog.campaign.state import CampaignState
-from questlog.campaign.upcast import SCHEMA, upcast
+from questlog.campaign.upcast import changes, upcast
 
 COLUMNS = ", ".join((*FIELDS, "hash"))
 INSERT = f"INSERT INTO event ({COLUMNS}) VALUES ({', '.join('?' * (len(FIELDS) + 1))})"
@@ -44,7 +44,7 @@ def event_of(row: tuple[Any, ...]) -> Event:
     """Return the event a row of COLUMNS holds, taken up to the present schema."""
     campaign_id, version, identifier, kind, member, role, at, patch, data, meta, *rest = row
     request, schema, digest = rest
-    if schema != SCHEMA:
+    if changes(schema, kind):
         raised = upcast(
             {"schema": schema, "kind": kind, "patch": patch, "data": data, "meta": meta}
         )
@@ -159,7 +159,7 @@ def step_of(version: int, at: str, kind: str, data: str, patch: str, schema: int
         msgspec.MsgspecError: what is stored is not JSON, or not of its kind's shape.
         UnknownSchemaError: a newer release wrote it.
     """
-    if schema != SCHEMA:
+    if changes(schema, kind):
         raised = upcast({"schema": schema, "kind": kind, "patch": patch, "data": data})
         kind, patch, data = raised["kind"], raised["patch"], raised["data"]
     operations = msgspec.json.decode(patch, type=list[dict[str, Any]])

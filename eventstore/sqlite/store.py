@@ -105,6 +105,10 @@ class SqliteReader:
         """See `EventReader.tallies`."""
         return await self._readers.run(lambda c: playing.tallies(c, campaign_id, after, until))
 
+    async def acting(self, member: str) -> list[str]:
+        """Return the campaigns whose logs have events by a member, whatever their role."""
+        return await self._readers.run(lambda c: playing.acting(c, member))
+
     async def find(self, campaign_id: str, actor: Actor, identifier: str) -> Event | None:
         """See `EventReader.find`."""
         row = await self._one(

@@ -52,9 +52,10 @@ class SetVisibility(Struct, frozen=True):
 
 
 class Activate(Struct, frozen=True):
-    """Take a seat at a table."""
+    """Take a seat at a table, for a session that may be called something."""
 
     table: str
+    title: str | None = None
 
 
 class Deactivate(Struct, frozen=True):

@@ -44,7 +44,7 @@ from questlog.campaign.events import (
     encode_fact,
 )
 from questlog.campaign.evolve import evolve_with
-from questlog.campaign.ids import check_event_id, check_kind, check_name
+from questlog.campaign.ids import check_event_id, check_kind, check_name, check_title
 from questlog.campaign.rewinding import rewinding
 from questlog.campaign.state import CampaignState
 from questlog.campaign.suggestions import MAX_PENDING
@@ -62,7 +62,6 @@ from questlog.document import (
 )
 
 MAX_META = 64 * 1024
-MAX_TITLE = 200
 
 
 class Minted(Struct, frozen=True, gc=False):
@@ -112,10 +111,11 @@ def decide(
                 _check_precondition(state, command.if_match)
                 check_rules(command.visibility)
                 return _built_in(state, request, minted, VisibilityChanged(command.visibility))
-            case Activate(table=table):
+            case Activate(table=table, title=title):
+                check_title(title)
                 if state.table == check_name(table, "table"):
                     return Decision(None, state)
-                return _built_in(state, request, minted, CampaignActivated(table))
+                return _built_in(state, request, minted, CampaignActivated(table, title))
             case Rewind() as command:
                 return _rewind(state, request, command, minted, limits)
             case Fork(origin=origin):
@@ -140,8 +140,7 @@ def _create(
     check_name(state.campaign_id, "campaign id")
     if command.visibility is not None:
         check_rules(command.visibility)
-    if command.title is not None and len(command.title) > MAX_TITLE:
-        raise Invalid(f"A title has at most {MAX_TITLE} characters.")
+    check_title(command.title)
     patch = [{"op": "add", "path": "", "value": command.structured_data}]
     document = apply_within(state.document, patch, size=state.size, limits=limits)
     fact = CampaignCreated(command.title, command.visibility)

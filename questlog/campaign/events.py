@@ -39,9 +39,14 @@ class CampaignCreated(Struct, frozen=True, tag="campaign.created", tag_field="ki
 
 
 class CampaignActivated(Struct, frozen=True, tag="campaign.activated", tag_field="kind"):
-    """The campaign took its seat at a table: a session begins."""
+    """The campaign took its seat at a table: a session begins.
+
+    Attributes:
+        title: what the session is called; None: nothing.
+    """
 
     table: str
+    title: str | None
 
 
 class CampaignDeactivated(Struct, frozen=True, tag="campaign.deactivated", tag_field="kind"):

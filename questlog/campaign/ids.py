@@ -13,6 +13,7 @@ from questlog.campaign.events import RESERVED_PREFIXES
 MAX_NAME = 128
 MAX_EVENT_ID = 64
 MAX_KIND = 64
+MAX_TITLE = 200
 _FORBIDDEN = frozenset(' /\\?#%"<>{}')
 _KIND = r"[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*"
 
@@ -53,6 +54,17 @@ def check_kind(kind: str) -> str:
     if kind.partition(".")[0] in RESERVED_PREFIXES:
         raise Invalid("Kinds of this name are the server's own.")
     return kind
+
+
+def check_title(title: str | None) -> str | None:
+    """Return `title` if it may be a campaign's or a session's; None is none.
+
+    Raises:
+        Invalid: it is too long.
+    """
+    if title is not None and len(title) > MAX_TITLE:
+        raise Invalid(f"A title has at most {MAX_TITLE} characters.")
+    return title
 
 
 def derived_id(*parts: str | None) -> str:

@@ -134,6 +134,10 @@ class Feed:
         """Return whether any player's view parted from the others' or joined them since `base`."""
         return any(entry.distinct != base.distinct for entry in self._since(base))
 
+    def events(self, viewer: Viewer, base: Entry) -> list[EventHeader]:
+        """Return the events after `base` that this viewer may know of, as far as memory reaches."""
+        return self._headers(self._witness(viewer, base), base)
+
     def heartbeat(self, viewer: Viewer, *, with_digest: bool = False) -> Encoded:
         """Return where the head stands, for this viewer; the view's digest where it is wanted."""
         name = ("heartbeat", self.head.key(viewer), with_digest)

@@ -209,11 +209,12 @@ def commit_message(
 
 
 class ActivateMessage(_Client, frozen=True, tag="activate"):
-    """Seat a campaign at a table. DM only."""
+    """Seat a campaign at a table, for a session called `title`. DM only."""
 
     campaign_id: str
     table: str = "main"
     id: str | None = None
+    title: str | None = None
 
 
 class DeactivateMessage(_Client, frozen=True, tag="deactivate"):

@@ -7,8 +7,12 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from eventstore import migrator
+from eventstore.errors import OlderSchemaError, UnreadableError
+from eventstore.sqlite.connection import open_reader
 from questlog.campaign.events import Role
 from questlog.campaign.visibility import Viewer
+from server.access.file import access_path
 from server.access.records import viewer_at
 
 _COLUMNS = "campaign_id, session, day, role, member, people, first_at, last_at, held, sent"
@@ -98,3 +102,31 @@ def attended_from(row: tuple[str | int, ...]) -> Attended:
     """Return what a row of `attendance` says, its columns in the order of the schema."""
     members = dict(zip(Attended.__struct_fields__, row, strict=True))
     return Attended(**members)  # type: ignore[arg-type]
+
+
+async def attended_beside(store_url: str, campaign_id: str) -> list[Attended]:
+    """Return who was at a campaign, by the access file beside a store, which is only read.
+
+    Where there is none, or one of before attendance was kept, nobody is known to have been there.
+
+    Raises:
+        StoreError: it is there, and cannot be read.
+    """
+    path = access_path(store_url)
+    if not path.is_file():
+        return []
+    connection = await open_reader(path)
+    try:
+        return await connection.run(lambda c: _kept(c, campaign_id))
+    except OlderSchemaError:
+        return []
+    except sqlite3.Error as error:
+        raise UnreadableError(f"The access file cannot be read: {error}.") from error
+    finally:
+        await connection.close()
+
+
+def _kept(connection: sqlite3.Connection, campaign_id: str) -> list[Attended]:
+    latest = migrator.sqlite_migrations("access")[-1].number
+    migrator.check_schema(connection, latest, writing=False, application_id=migrator.ACCESS_ID)
+    return attended(connection, campaign_id)

@@ -311,12 +311,17 @@ def _keep_private(path: Path) -> None:
 def _prepare(connection: sqlite3.Connection) -> str:
     """Take the schema up to date, make what a new file needs, and return the audience."""
     connection.execute(f"PRAGMA busy_timeout = {PATIENCE}")
+    # What is removed here is to be gone, and not to stand on in a page that nothing uses.
+    connection.execute("PRAGMA secure_delete = ON")
     migrations = migrator.sqlite_migrations("access")
     latest, identity = migrations[-1].number, migrator.ACCESS_ID
     if migrator.check_schema(connection, latest, writing=True, application_id=identity) < latest:
         # The server and the command may both be the first to come: the second finds it done.
         with suppress(sqlite3.OperationalError):
             migrator.migrate(connection, migrations, now=_now(), application_id=identity)
+        now_at = migrator.check_schema(connection, latest, writing=True, application_id=identity)
+        if now_at < latest:
+            raise UnreadableError("The access file is busy, and too old to be used as it is.")
     row = connection.execute("SELECT audience FROM access").fetchone()
     if row is None or not _keys(connection):
         connection.execute("BEGIN IMMEDIATE")

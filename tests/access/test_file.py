@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import stat
 from pathlib import Path
 
 import pytest
 
+from eventstore import migrator
 from eventstore.errors import (
     NewerSchemaError,
     NotAStoreError,
@@ -18,6 +20,7 @@ from eventstore.errors import (
 )
 from eventstore.sqlite.store import SqliteStore
 from questlog.campaign.errors import Invalid
+from server.access.attended import attended
 from server.access.file import AccessFile, access_path
 from server.access.records import Member, member_of
 from tests.support.access import store_url
@@ -173,3 +176,26 @@ async def test_a_write_that_fails_changes_nothing(tmp_path: Path) -> None:
         await access.run(half)
     assert len(await access.keys()) == 1
     await access.close()
+
+
+async def test_one_of_an_older_release_is_taken_up_with_all_that_is_in_it(tmp_path: Path) -> None:
+    path = access_path(store_url(tmp_path / "q.db"))
+    connection = sqlite3.connect(path, isolation_level=None)
+    first, *_ = migrator.sqlite_migrations("access")
+    migrator.migrate(connection, [first], now="t", application_id=migrator.ACCESS_ID)
+    connection.execute(
+        "INSERT INTO member (campaign_id, member, role, name, valid_from, changed_at)"
+        " VALUES ('c', 'mira', 'player', 'Mira K.', 7, 't')"
+    )
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(UnreadableError, match="busy"):
+        await opened(tmp_path / "q.db")
+    other.execute("ROLLBACK")
+    access = await opened(tmp_path / "q.db")
+    (mira,) = await access.members("c")
+    assert (mira.name, mira.valid_from) == ("Mira K.", 7)
+    assert await access.read(lambda c: attended(c, "c")) == []
+    await access.close()
+    connection.close()
+    other.close()

@@ -19,7 +19,7 @@ from questlog.campaign.commands import (
     SetVisibility,
     digest,
 )
-from questlog.campaign.decide import MAX_META, MAX_TITLE, Decision, Minted, decide
+from questlog.campaign.decide import MAX_META, Decision, Minted, decide
 from questlog.campaign.errors import (
     Rejection,
     VersionConflict,
@@ -36,6 +36,7 @@ from questlog.campaign.events import (
     decode_fact,
 )
 from questlog.campaign.evolve import DamagedLogError, Step, fold
+from questlog.campaign.ids import MAX_TITLE
 from questlog.campaign.state import CampaignState
 from questlog.campaign.visibility import Rule, Rules
 from questlog.document import DocumentError, Limits, encode, equal
@@ -177,6 +178,7 @@ def test_new_rules_are_in_force_from_their_event_on() -> None:
         (replace(NONE, campaign_id="a/b"), Create({}), "invalid"),
         (NONE, Create({}, BAD_RULES), "invalid"),
         (NONE, Create({}, title="t" * (MAX_TITLE + 1)), "invalid"),
+        (MADE, Activate("main", "t" * (MAX_TITLE + 1)), "invalid"),
         (NONE, Create({"a": "x" * 2000}), "too_large"),
         (NONE, Create(deep(11)), "invalid"),
         (MADE, SetVisibility(BAD_RULES), "invalid"),
@@ -302,7 +304,7 @@ def test_a_payload_is_decoded_by_its_kind_alone() -> None:
     assert decode_fact("campaign.created", "{}") == CampaignCreated()
     assert built_in_kinds() == (
         *("campaign.created", "campaign.activated", "campaign.deactivated"),
-        "visibility.changed",
+        *("visibility.changed", "campaign.rewound", "campaign.forked"),
         *("suggestion.made", "suggestion.accepted", "suggestion.dismissed", "suggestion.answered"),
         *("lease.taken", "lease.released"),
         *("narration.begun", "narration.added", "narration.ended", "narration.interrupted"),

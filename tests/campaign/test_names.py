@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from questlog.campaign.errors import Invalid
+from questlog.campaign.events import CampaignActivated, decode_fact
 from questlog.campaign.ids import check_event_id, check_kind, check_name, uuid7
 from questlog.campaign.position import Position, parse_position, proves, seal
-from questlog.campaign.upcast import SCHEMA, Record, UnknownSchemaError, upcast, upcasters
+from questlog.campaign.upcast import SCHEMA, Record, UnknownSchemaError, changes, upcast
+from questlog.campaign.upcast import STEPS as STEPS_OF_OURS
 
 SECRET = bytes(range(32))
 HASH = "a" * 64
@@ -135,7 +137,7 @@ def rename_b(record: Record) -> Record:
     return {**record, "kind": "renamed", "data": data}
 
 
-STEPS = {1: add_b, 2: rename_b}
+STEPS = {1: {"made.up": add_b}, 2: {"made.up": rename_b, "left.alone": add_b}}
 
 
 def test_an_old_event_is_taken_up_one_schema_at_a_time() -> None:
@@ -150,16 +152,31 @@ def test_an_old_event_is_taken_up_one_schema_at_a_time() -> None:
     assert upcast({**old, "schema": 2, "data": {"b": 1}}, to=3, steps=STEPS)["data"] == {"c": 1}
     assert upcast(taken, to=3, steps=STEPS) is taken
     assert old == {"schema": 1, "kind": "made.up", "data": {"a": 0}}
+    other: Record = {"schema": 1, "kind": "other", "data": {}}
+    assert upcast(other, to=3, steps=STEPS) == {**other, "schema": 3}
 
 
 def test_an_event_that_nothing_takes_up_is_refused() -> None:
     with pytest.raises(UnknownSchemaError, match="newer"):
-        upcast({"schema": 4}, to=3, steps=STEPS)
+        upcast({"schema": 4, "kind": "a"}, to=3, steps=STEPS)
     with pytest.raises(UnknownSchemaError, match="schema 0"):
-        upcast({"schema": 0}, to=3, steps=STEPS)
+        upcast({"schema": 0, "kind": "a"}, to=3, steps=STEPS)
     with pytest.raises(UnknownSchemaError):
-        upcast({"schema": SCHEMA + 1})
+        upcast({"schema": SCHEMA + 1, "kind": "a"})
 
 
 def test_a_step_leads_up_from_every_schema_but_the_present_one() -> None:
-    assert set(upcasters()) == set(range(1, SCHEMA))
+    assert set(STEPS_OF_OURS) == set(range(1, SCHEMA))
+
+
+def test_only_records_that_change_are_taken_up() -> None:
+    assert changes(1, "campaign.activated")
+    assert not changes(1, "state.updated")
+    assert not changes(SCHEMA, "campaign.activated")
+    assert changes(0, "state.updated"), "an unknown schema is refused where it is taken up"
+    assert changes(SCHEMA + 1, "state.updated")
+
+
+def test_an_activation_of_schema_1_is_one_without_a_title() -> None:
+    data = upcast({"schema": 1, "kind": "campaign.activated", "data": '{"table":"Łódź"}'})["data"]
+    assert decode_fact("campaign.activated", data) == CampaignActivated("Łódź", None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,14 @@ from eventstore.errors import (
     UnreadableError,
 )
 from eventstore.sqlite import connection as connection_module
-from eventstore.sqlite import rows
 from eventstore.sqlite.location import path_of
 from eventstore.sqlite.store import SqliteReader
 from eventstore.verifier import verify
+from questlog.campaign.commands import Activate
+from questlog.campaign.events import CampaignActivated
 from questlog.campaign.evolve import DamagedLogError
-from questlog.campaign.upcast import Record, upcast
-from tests.eventstore.scribe import filled, open_store, url_of
+from questlog.campaign.upcast import UnknownSchemaError
+from tests.eventstore.scribe import Scribe, create, filled, open_store, url_of
 
 DIARY = b"Dear diary, today the party met in a tavern. " * 100
 AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
@@ -61,7 +61,8 @@ async def test_an_older_schema_is_refused_for_reading_only(path: Path) -> None:
     with pytest.raises(OlderSchemaError, match="questlog migrate"):
         await SqliteReader.open(url_of(path))
     store = await open_store(path)
-    assert [number for number, *_ in await store.migrations()] == [1]
+    every = [migration.number for migration in migrator.sqlite_migrations()]
+    assert [number for number, *_ in await store.migrations()] == every
     await store.close()
 
 
@@ -266,19 +267,33 @@ async def test_a_missing_tail_cannot_be_loaded(path: Path) -> None:
     await reader.close()
 
 
-async def test_events_of_an_older_schema_are_taken_up_on_read(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (await filled(path)).close()
-
-    def double(record: Record) -> Record:
-        return {**record, "patch": record["patch"].replace('"value":', '"value":1')}
-
-    monkeypatch.setattr(rows, "SCHEMA", 2)
-    monkeypatch.setattr(rows, "upcast", partial(upcast, to=2, steps={1: double}))
+async def test_events_of_an_older_schema_are_taken_up_on_read(path: Path) -> None:
+    store = await open_store(path)
+    await Scribe(store).write(create(), Activate("main", "The crypt"))
+    await store.close()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DROP TRIGGER event_never_changes")
+    older = ('{"table":"main"}', 1)
+    connection.execute("UPDATE event SET data = ?, schema = ? WHERE version = 2", older)
+    connection.close()
     reader = await SqliteReader.open(url_of(path))
     last = (await reader.read("c"))[-1]
-    assert (last.operations()[0]["value"], last.schema) == (12, 1)
+    assert (last.fact(), last.schema) == (CampaignActivated("main", None), 1)
+    loaded = await reader.load("c")
+    assert loaded is not None
+    assert loaded.state.table == "main"
+    await reader.close()
+
+
+async def test_events_of_a_newer_schema_are_refused(path: Path) -> None:
+    connection = await filled(path)
+    connection.execute("DROP TRIGGER event_never_changes")
+    connection.execute("UPDATE event SET schema = 99 WHERE version = 2")
+    connection.close()
+    reader = await SqliteReader.open(url_of(path))
+    for read in (reader.read("c"), reader.load("c")):
+        with pytest.raises(UnknownSchemaError, match="99"):
+            await read
     await reader.close()
 
 

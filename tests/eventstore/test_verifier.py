@@ -114,7 +114,7 @@ async def test_one_changed_character_is_one_finding_at_its_version(
 
 
 async def test_a_changed_schema_number_is_found_at_its_version(log: Path) -> None:
-    damage(log, "UPDATE event SET schema = 2 WHERE campaign_id = 'c' AND version = 5")
+    damage(log, "UPDATE event SET schema = 1 WHERE campaign_id = 'c' AND version = 5")
     assert await codes(log) == [("hash_mismatch", 5)]
 
 

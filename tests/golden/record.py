@@ -99,7 +99,7 @@ def commands() -> list[tuple[Command, Actor, str | None]]:
         (ReleaseLease(12), DM, None),
         (Deactivate(), DM, None),
         (Rewind(3, {}, "/characters"), DM, "back"),
-        (Activate("attic"), DM, None),
+        (Activate("attic", "The crypt"), DM, None),
         (SetVisibility(RULES), DM, None),
     ]
 

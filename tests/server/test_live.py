@@ -25,6 +25,7 @@ from questlog.campaign.errors import (
 )
 from questlog.campaign.events import Actor
 from questlog.document import Limits, encode
+from server.attendance import Attendance
 from server.background import Background
 from server.clock import SystemClock
 from server.config import Config
@@ -43,7 +44,9 @@ class Table:
         self.store = store
         self.background = Background(silent_log())
         config, log = Config(idle_timeout=0.001), silent_log()
-        self.registry = Registry(store, SystemClock(), config, self.background, Metrics(), log)
+        clock = SystemClock()
+        attendance = Attendance(None, store, clock, log)
+        self.registry = Registry(store, clock, config, self.background, attendance, Metrics(), log)
 
     async def campaign(self, name: str = "c", document: Any = None) -> LiveCampaign:
         """Create a campaign and return it, live."""

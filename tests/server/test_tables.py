@@ -37,9 +37,9 @@ async def test_followers_of_a_table_are_shown_what_is_activated_there(call: Call
     assert two["table"] == "attic"
     _, log = await call("GET", "/api/campaigns/two/events")
     assert [(event["kind"], event["data"]) for event in log["events"][1:]] == [
-        ("campaign.activated", {"table": "main"}),
+        ("campaign.activated", {"table": "main", "title": None}),
         ("campaign.deactivated", {"table": "main"}),
-        ("campaign.activated", {"table": "attic"}),
+        ("campaign.activated", {"table": "attic", "title": None}),
     ]
 
 

@@ -269,9 +269,10 @@ def test_a_damaged_log_is_said_with_the_way_to_find_out_more(tmp_path: Path) -> 
 def test_migrate_prints_the_record(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     asyncio.run(write(path))
-    (record,) = lines(path, "migrate")
+    record, *later = lines(path, "migrate")
     assert list(record) == ["number", "name", "sha256", "at"]
     assert (record["number"], record["name"]) == (1, "log")
+    assert [each["name"] for each in later] == ["turns"]
     assert run(path, "migrate").stdout.splitlines()[1].split("\t")[:2] == ["1", "log"]
 
 

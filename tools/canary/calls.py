@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Struct
 
 from questlog.campaign.visibility import Viewer
-from questlog.document import equal
+from questlog.document import encode, equal
 from tools.canary.canaries import numbers_in
+from tools.canary.judging import leaks
 from tools.canary.ledger import Ledger, digest
 from tools.canary.lines import messages_in
 from tools.canary.stage import Stage
@@ -61,9 +62,12 @@ class Calls:
         for guess in guesses:
             await self._state(seat, f"{path}/state", guess)
             await self._poll(seat, f"{path}/updates?wait=0&since={guess.position}", guess)
-        for call in (path, "/api/campaigns"):
+        await self._recap(seat, path)
+        for call in (path, f"{path}/sessions", "/api/campaigns"):
             answer = await self.ask(seat, "GET", call)
             seen = self._ledger.untold(seat.eye, numbers_in(answer.head + answer.body))
+            # Their own name they know.
+            seen -= numbers_in(seat.eye.player_id or "")
             seat.leaked(seen, f"GET {call}", None)
 
     async def trespass(self, seat: Seat, elsewhere: str) -> None:
@@ -77,6 +81,7 @@ class Calls:
         calls: list[tuple[str, str, Any]] = [
             ("GET", f"{here}/events", None),
             ("GET", f"{here}/state?as=dm", None),
+            ("GET", f"{here}/recap?as=dm&since=1", None),
             ("GET", f"{here}/state?version=1", None),
             ("GET", f"{here}/state?version=1&as=player:{self._rng.randrange(9)}", None),
             ("PATCH", f"{here}/state", probe),
@@ -190,6 +195,22 @@ class Calls:
                 seat.report("believed", "GET state", guess.version, "a position as If-None-Match")
             return
         self._judge(seat, answer, "GET state", seat.eye)
+
+    async def _recap(self, seat: Seat, path: str) -> None:
+        """Ask for what was missed since some version: a delta to the head, and what it comes to."""
+        since = self._rng.randint(1, max(1, self._ledger.version))
+        answer = await self.ask(seat, "GET", f"{path}/recap?since={since}")
+        if answer.status != OK:
+            seat.report("silent", "GET recap", None, f"answered with {answer.status}")
+            return
+        told = msgspec.json.decode(answer.body)
+        entries, version = told.pop("narratives"), told["to_version"]
+        seen = self._ledger.hidden(seat.eye, numbers_in(encode(entries)), version)
+        update = {**told, "type": "campaign_updated", "base": since, "version": version}
+        text = answer.head + encode(told).decode()
+        seat.leaked(
+            seen | leaks(self._ledger, [seat.eye], update, text, version), "GET recap", version
+        )
 
     async def _poll(self, seat: Seat, path: str, guess: Loot) -> None:
         """Poll with a position: where it is this view's, there is nothing to tell."""

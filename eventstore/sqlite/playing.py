@@ -1,0 +1,52 @@
+"""Where sessions begin and end in SQLite's tables, and what happened in them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from eventstore.sqlite.rows import step_of
+from questlog.campaign.events import CampaignActivated, CampaignDeactivated, CampaignForked
+from questlog.campaign.sessions import TURNS, Tally, Turn
+
+NEVER = 1 << 62
+# Written out, as an index of these kinds alone is only used where the statement names them.
+_TURNS = ", ".join(f"'{kind}'" for kind in TURNS)
+
+
+def turns(connection: sqlite3.Connection, campaign_id: str, until: int | None) -> list[Turn]:
+    """Return where sessions begin and end; see `EventReader.turns`."""
+    rows = connection.execute(
+        "SELECT version, at, kind, data, '[]', schema FROM event"
+        f" WHERE campaign_id = ? AND version <= ? AND kind IN ({_TURNS}) ORDER BY version",
+        (campaign_id, NEVER if until is None else until),
+    )
+    found = []
+    for row in rows:
+        step = step_of(*row)
+        fact = step.fact
+        assert isinstance(fact, CampaignActivated | CampaignDeactivated | CampaignForked)
+        found.append(Turn(step.version, step.at, fact))
+    return found
+
+
+def tallies(
+    connection: sqlite3.Connection, campaign_id: str, after: int, until: int
+) -> list[Tally]:
+    """Return how many events there are by kind and actor; see `EventReader.tallies`."""
+    rows = connection.execute(
+        "SELECT kind, member, role, count(*) FROM event"
+        " WHERE campaign_id = ? AND version > ? AND version <= ? GROUP BY kind, member, role",
+        (campaign_id, after, until),
+    )
+    return [Tally(*row) for row in rows]
+
+
+def acting(connection: sqlite3.Connection, member: str) -> list[str]:
+    """Return the campaigns whose logs have events by a member."""
+    rows = connection.execute(
+        "SELECT campaign_id FROM campaign WHERE EXISTS (SELECT 1 FROM event"
+        " WHERE event.campaign_id = campaign.campaign_id AND event.member = ?)"
+        " ORDER BY campaign_id",
+        (member,),
+    )
+    return [campaign_id for (campaign_id,) in rows]
