@@ -16,7 +16,7 @@ import click
 
 from questlog.campaign.errors import rejection_of
 from questlog.document import BadPointer, parse
-from tools.options import json_option, option, store_option, token_option
+from tools.options import campaign_argument, json_option, option, store_option, token_option
 from tools.reading import answer, opened
 from tools.render import Output, Part, changes
 
@@ -118,7 +118,7 @@ async def _own(store_url: str, campaign: str) -> AsyncIterator[tuple[str, str]]:
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @click.argument("version", type=click.IntRange(min=1))
 @option("--only", metavar="POINTER", help="Bring back what was at this place, and nothing else.")
 @option("--preview", is_flag=True, help="Change nothing; say what would change, and who saw it.")
@@ -191,7 +191,7 @@ def _print_patch(output: Output, document: dict[str, Any], patch: list[dict[str,
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @click.argument("new")
 @option("--at", type=click.IntRange(min=1), help="The version to go on from; the head, if none.")
 @option("--id", "identifier", metavar="ID", help="By which the same, asked again, is known.")

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 INTERRUPTED = 130
 
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "fork": ("tools.changing:fork", "Go on from a version in a campaign of its own."),
         "canary": ("tools.canary.command:canary", "Prove that nobody is sent what is hidden."),
         "verify": ("tools.maintenance:verify", "Prove that nothing in a store is damaged."),
+        "completion": ("tools.completion:completion", "Print what makes a shell complete words."),
         "migrate": ("tools.maintenance:migrate", "Take a store's schema up to this release's."),
     }
 )
@@ -62,6 +64,15 @@ class LazyGroup(click.Group):
         module, _, attribute = found[0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what may stand next for a shell, from the table alone."""
+        found = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from the table alone."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import click
 
@@ -12,6 +13,8 @@ Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 
 DEFAULT_STORE = "sqlite:///questlog.db"
 TEN_YEARS = 315_360_000
+# So many are offered; more would fill the screen.
+COMPLETED = 200
 DEFAULT_URL = "http://127.0.0.1:8765"
 
 
@@ -47,6 +50,30 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
+def _campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the campaigns of the store that begin so; none where it cannot be read."""
+    import sqlite3
+    from contextlib import closing
+
+    from eventstore.errors import StoreError
+    from eventstore.sqlite.location import path_of
+
+    try:
+        path = path_of(str(ctx.params.get("store") or DEFAULT_STORE))
+        uri = f"file:{quote(path.absolute().as_posix())}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=0.2)) as connection:
+            rows = connection.execute(
+                "SELECT campaign_id FROM campaign WHERE substr(campaign_id, 1, ?) = ?"
+                " ORDER BY campaign_id LIMIT ?",
+                (len(incomplete), incomplete, COMPLETED),
+            ).fetchall()
+    except (sqlite3.Error, StoreError, OSError):
+        return []
+    # A shell would take what is after a line's end for another word.
+    return [row[0] for row in rows if str(row[0]).isprintable()]
+
+
+campaign_argument = click.argument("campaign", shell_complete=_campaigns)
 store_option = option(
     "--store",
     default=DEFAULT_STORE,
