@@ -31,6 +31,7 @@ from server.overview import Overview
 from server.polling import Polls
 from server.problems import problem_middleware
 from server.registry import Registry
+from server.replays import Replays
 from server.services import SERVICES, Services
 from server.standing import Standing
 from server.tables import Tables
@@ -139,6 +140,7 @@ def furnish(app: web.Application, store: EventStore, access: AccessFile | None =
         attendant,
         attendance,
         Polls(config, clock, hub, registry, background),
+        Replays(config.max_replays),
         admission,
         metrics,
         overview,
@@ -194,5 +196,6 @@ async def _say_goodbye(app: web.Application) -> None:
         # Its files could not be opened, so it never started.
         return
     hub = app[SERVICES].hub
+    app[SERVICES].replays.stopping.set()
     await hub.drain_requests()
     await hub.stop()

@@ -44,6 +44,7 @@ class Config(Struct, frozen=True, kw_only=True):
         narration_idle: seconds without a chunk before a narration counts as broken off.
         poll_wait: seconds a long poll may wait for news.
         poll_gap: seconds a poller may stay away before it counts as gone.
+        max_replays: how many replays may run at once.
         max_address_strangers: how many sockets of one address may not have shown a token yet.
     """
 
@@ -80,6 +81,7 @@ class Config(Struct, frozen=True, kw_only=True):
     narration_idle: float = 30.0
     poll_wait: float = 60.0
     poll_gap: float = 5.0
+    max_replays: int = 16
     max_address_strangers: int = 100
 
     def document_limits(self) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from questlog.campaign.authority import Act
-from server import campaigns, forking, rewinding, sessions
+from server import campaigns, forking, replaying, rewinding, sessions
 from server.bodies import (
     Created,
     EventAnswer,
@@ -32,32 +32,27 @@ def history() -> list[Route]:
             },
             codes=("invalid", "unknown_campaign"),
         ),
+        Route(
+            method="GET",
+            path=f"{CAMPAIGN}/replay",
+            handler=replaying.replay,
+            act=Act.HISTORY,
+            summary="Replay the log as live messages, by Server-Sent Events or over a socket.",
+            response=str,
+            query={
+                "from": "The version or moment to begin with; the beginning where not given.",
+                "to": "The last version or moment; the head where not given.",
+                "as": "The viewer: dm, player, player:ID or spectator; dm where not given.",
+                "speed": "Times as fast as it was, or max; 1 where not given.",
+                "gap": "Recorded seconds between two events to wait at the most; 10 if not given.",
+                "token": "The caller's token, where no header can be sent.",
+            },
+            headers={"Last-Event-ID": "The position shown last: what a browser comes back with."},
+            codes=("invalid", "unknown_campaign", "unknown_version"),
+            as_socket=True,
+        ),
         *_played(),
-        Route(
-            method="POST",
-            path=f"{CAMPAIGN}/rewind",
-            handler=rewinding.rewind,
-            act=Act.COMMIT,
-            summary="Bring the document of an earlier version back, or preview that.",
-            request=RewindBody,
-            response=Rewound,
-            preview=RewindPreview,
-            status=201,
-            headers=BASE,
-            codes=(*CHANGE, "unknown_version", "lease_lost"),
-        ),
-        Route(
-            method="POST",
-            path=f"{CAMPAIGN}/fork",
-            handler=forking.fork,
-            act=Act.FORK,
-            summary="Copy the log up to a version into a new campaign.",
-            request=ForkBody,
-            response=Created,
-            status=201,
-            headers=KEY,
-            codes=(*BODY, "unknown_campaign", "unknown_version", "campaign_exists", "id_reused"),
-        ),
+        *_undone(),
     ]
 
 
@@ -90,5 +85,36 @@ def _played() -> list[Route]:
                 "as": "Another viewer: dm, player, player:ID or spectator.",
             },
             codes=("invalid", "unknown_campaign", "unknown_version"),
+        ),
+    ]
+
+
+def _undone() -> list[Route]:
+    """Return the calls that bring an earlier version back, or go on from one."""
+    return [
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/rewind",
+            handler=rewinding.rewind,
+            act=Act.COMMIT,
+            summary="Bring the document of an earlier version back, or preview that.",
+            request=RewindBody,
+            response=Rewound,
+            preview=RewindPreview,
+            status=201,
+            headers=BASE,
+            codes=(*CHANGE, "unknown_version", "lease_lost"),
+        ),
+        Route(
+            method="POST",
+            path=f"{CAMPAIGN}/fork",
+            handler=forking.fork,
+            act=Act.FORK,
+            summary="Copy the log up to a version into a new campaign.",
+            request=ForkBody,
+            response=Created,
+            status=201,
+            headers=KEY,
+            codes=(*BODY, "unknown_campaign", "unknown_version", "campaign_exists", "id_reused"),
         ),
     ]

@@ -103,6 +103,7 @@ def _states() -> list[Route]:
             response=StateAnswer,
             query={
                 "version": "An earlier version.",
+                "at": "The version there was at a moment (RFC 3339), instead.",
                 "as": "Another viewer: dm, player, player:ID or spectator.",
             },
             headers={"If-None-Match": "The ETag of the state held (304 where it is still right)."},

@@ -22,6 +22,7 @@ from server.metrics import Metrics
 from server.overview import Overview
 from server.polling import Polls
 from server.registry import Registry
+from server.replays import Replays
 from server.tables import Tables
 
 
@@ -38,6 +39,7 @@ class Services(Struct, frozen=True):
     attendant: Attendant
     attendance: Attendance
     polls: Polls
+    replays: Replays
     admission: Admission
     metrics: Metrics
     overview: Overview

@@ -7,9 +7,11 @@ from typing import Any
 from aiohttp import web
 from msgspec import Raw
 
+from eventstore.moments import version_at
 from questlog.campaign.authority import Act, require
 from questlog.campaign.commands import Commit, Request
-from questlog.campaign.errors import Invalid, UnknownVersion, UnsupportedMediaType
+from questlog.campaign.errors import Invalid, UnsupportedMediaType
+from questlog.campaign.moments import parse_moment
 from server.bodies import Changed, StateAnswer, answer, read_json, require_object
 from server.callers import (
     actor_of,
@@ -20,6 +22,7 @@ from server.callers import (
     whole_number,
 )
 from server.registry import Seat
+from server.rewinding import earlier
 from server.services import services_of
 
 JSON_PATCH = "application/json-patch+json"
@@ -31,19 +34,20 @@ async def read(request: web.Request) -> web.Response:
     services = services_of(request)
     seat = await services.registry.find(request.match_info["id"])
     viewer = looking(request)
-    if "as" in request.query or "version" in request.query:
+    if request.query.keys() & {"as", "version", "at"}:
         require(viewer.role, Act.HISTORY)
     if "as" in request.query:
         viewer = viewer_named(request.query["as"])
     entry = seat.live.feed.head
-    if "version" in request.query:
-        version = whole_number(request, "version", 0)
-        found = None
-        if 1 <= version <= entry.version:
-            found = await seat.live.memory.recall(version)
-        if found is None:
-            raise UnknownVersion(version=seat.live.state.version)
-        entry = found
+    if "at" in request.query:
+        if "version" in request.query:
+            raise Invalid("version and at both say when: give one of them.")
+        # In a query a plus sign is a space.
+        moment = parse_moment(request.query["at"].replace(" ", "+"))
+        found = await version_at(services.store, seat.live.campaign_id, moment)
+        entry = await earlier(seat, found)
+    elif "version" in request.query:
+        entry = await earlier(seat, whole_number(request, "version", 0))
     position = str(seat.live.feed.seal(entry, entry.key(viewer)))
     etag = f'"{position}"'
     if request.headers.get("If-None-Match") == etag:

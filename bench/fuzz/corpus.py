@@ -188,8 +188,8 @@ def calls_of(caller: Caller, invite: str) -> tuple[Call, ...]:
     """Return valid calls of every route, page and kind of preflight."""
     found: list[Call] = []
     for route in routes():
-        if route.path.endswith("/stream"):
-            # It has no end, and what follows it on the connection would have no answer.
+        if route.path.endswith(("/stream", "/replay")):
+            # These have no end, and what follows on the connection would have no answer.
             continue
         target = route.path.replace("{id}", caller.campaign).encode()
         bodies = _bodies(caller, invite).get(f"{route.method} {route.path}", [((), b"")])

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
 
 from server.config import Config
 from tests.support.access import Guarded, guarded
-from tests.support.peer import PATIENCE, TALK, Caller, put
+from tests.support.peer import PATIENCE, TALK, Caller, Events, put
 
 STORY = "Long ago. " * 100
 DOCUMENT = {"hp": 10, "story": STORY, "dm": {"secret": "assassin"}}
@@ -40,36 +38,6 @@ async def say(call: Caller, **message: Any) -> Any:
     status, answer = await call("POST", "/api/campaigns/c/messages", json=message)
     assert status == 200, answer
     return answer["messages"]
-
-
-class Events:
-    """A stream of Server-Sent Events, read by hand."""
-
-    def __init__(self, answer: ClientResponse) -> None:
-        self.answer = answer
-        self.last_id = ""
-
-    async def next(self) -> dict[str, Any]:
-        """Return the next message about the document."""
-        while (message := await self.hear())["type"] in TALK:
-            pass
-        return message
-
-    async def hear(self) -> dict[str, Any]:
-        """Return the next message, whatever it is about."""
-        data = ""
-        while True:
-            async with asyncio.timeout(PATIENCE):
-                line = (await self.answer.content.readline()).decode()
-            assert line, "the stream has ended"
-            name, _, value = line.rstrip("\n").partition(": ")
-            if name == "id":
-                self.last_id = value
-            elif name == "data":
-                data = value
-            elif not line.strip() and data:
-                message: dict[str, Any] = json.loads(data)
-                return message
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
+from aiohttp import ClientResponse, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 
 PATIENCE = 20.0
 # What is said beside the document: passed over by those who only ask for that.
@@ -61,6 +61,36 @@ class Peer:
         while (answer := await self.next())["type"] not in ("committed", "rejected", "error"):
             pass
         return answer
+
+
+class Events:
+    """A stream of Server-Sent Events, read by hand."""
+
+    def __init__(self, answer: ClientResponse) -> None:
+        self.answer = answer
+        self.last_id = ""
+
+    async def next(self) -> dict[str, Any]:
+        """Return the next message about the document."""
+        while (message := await self.hear())["type"] in TALK:
+            pass
+        return message
+
+    async def hear(self) -> dict[str, Any]:
+        """Return the next message, whatever it is about."""
+        data = ""
+        while True:
+            async with asyncio.timeout(PATIENCE):
+                line = (await self.answer.content.readline()).decode()
+            assert line, "the stream has ended"
+            name, _, value = line.rstrip("\n").partition(": ")
+            if name == "id":
+                self.last_id = value
+            elif name == "data":
+                data = value
+            elif not line.strip() and data:
+                message: dict[str, Any] = json.loads(data)
+                return message
 
 
 class Caller:
