@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from questlog.campaign.visibility import Viewer
-from questlog.document import encode, equal
+from questlog.document import apply, encode, equal
 from tools.canary.canaries import numbers_in
 from tools.canary.judging import leaks
 from tools.canary.ledger import Ledger, digest
@@ -25,6 +25,8 @@ OK = 200
 UNCHANGED = 304
 FIRST_ERROR = 400
 SERVER_ERROR = 500
+# So many of the last versions are looked at again.
+REWATCHED = 8
 
 
 class Answer(Struct, frozen=True):
@@ -125,6 +127,35 @@ class Calls:
                 if found is None or digest(found) != seen[eye]:
                     wrong = "not what the oracle said"
                     seat.report("wrong_view", f"GET {call}&version=", version, wrong)
+        await self._rewatch(seat, self._rng.choice(self._ledger.eyes))
+
+    async def _rewatch(self, seat: Seat, eye: Viewer) -> None:
+        """Have the last versions replayed as what another sees, and judge every message."""
+        first = max(1, self._ledger.version - REWATCHED)
+        path = f"/api/campaigns/{self._ledger.campaign_id}/replay"
+        call = f"{path}?speed=max&from={first}&as={_named(eye)}"
+        answer = await self.ask(seat, "GET", call)
+        view: Any = None
+        version = 0
+        for line in answer.body.splitlines():
+            message = (
+                msgspec.json.decode(line.removeprefix("data: ")) if line[:6] == "data: " else {}
+            )
+            if message.get("type") == "campaign_active":
+                view = message["structured_data"]
+            elif message.get("type") == "campaign_updated":
+                view = apply(view, message["patch"])
+            else:
+                continue
+            version = message["version"]
+            told = numbers_in(encode(message.pop("events", [])))
+            seat.leaked(self._ledger.untold(eye, told), f"events of {path}", version)
+            seen = numbers_in(encode(message))
+            seat.leaked(self._ledger.hidden(eye, seen, version), path, version)
+        if version == self._ledger.version and not equal(view, self._ledger.views[eye]):
+            seat.report("wrong_view", f"GET {call}", version, "not what the oracle says")
+        if answer.status != OK or not version:
+            seat.report("silent", f"GET {call}", None, f"answered with {answer.status}")
 
     async def blunder(self, seat: Seat, secret: str, most: int) -> None:
         """Make calls, as the DM, that fail over something secret: the log must not tell of it.

@@ -171,6 +171,7 @@ def _config() -> Config:
         slow_timeout=HOUR,
         signal_rate=MANY,
         max_suggestions=MANY,
+        max_replays=MANY,
         # So little that who goes is gone.
         leave_grace=0.1,
         poll_gap=1.0,
