@@ -138,9 +138,9 @@ class Calls:
         view: Any = None
         version = 0
         for line in answer.body.splitlines():
-            message = (
-                msgspec.json.decode(line.removeprefix("data: ")) if line[:6] == "data: " else {}
-            )
+            if not line.startswith("data: "):
+                continue
+            message = msgspec.json.decode(line.removeprefix("data: "))
             if message.get("type") == "campaign_active":
                 view = message["structured_data"]
             elif message.get("type") == "campaign_updated":
@@ -150,8 +150,10 @@ class Calls:
             version = message["version"]
             told = numbers_in(encode(message.pop("events", [])))
             seat.leaked(self._ledger.untold(eye, told), f"events of {path}", version)
-            seen = numbers_in(encode(message))
-            seat.leaked(self._ledger.hidden(eye, seen, version), path, version)
+            # What a delta takes away it names: that was seen at its base.
+            seen = self._ledger.hidden(eye, numbers_in(encode(message)), version)
+            base = message.get("base", version)
+            seat.leaked(self._ledger.hidden(eye, seen, base), path, version)
         if version == self._ledger.version and not equal(view, self._ledger.views[eye]):
             seat.report("wrong_view", f"GET {call}", version, "not what the oracle says")
         if answer.status != OK or not version:
