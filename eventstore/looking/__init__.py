@@ -1,0 +1,1 @@
+"""Looking into a log: who changed what, when a value was what, when something came to be."""
