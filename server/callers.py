@@ -6,11 +6,10 @@ from aiohttp import web
 
 from questlog.campaign.errors import Invalid
 from questlog.campaign.events import Actor
-from questlog.campaign.ids import check_event_id, check_name
+from questlog.campaign.ids import check_event_id
 from questlog.campaign.position import Position, parse_position
 from questlog.campaign.visibility import Viewer
 from questlog.sync.entries import Entry
-from questlog.sync.feed import DM
 from questlog.sync.messages import Mode
 from server.admission import Caller
 from server.registry import Seat
@@ -61,22 +60,6 @@ def identifier_of(request: web.Request, given: str | None) -> str | None:
     if key is not None and given is not None and key != given:
         raise Invalid("The Idempotency-Key and the body's id differ.")
     return key if given is None else given
-
-
-def viewer_named(text: str) -> Viewer:
-    """Return the viewer that `dm`, `player`, `player:mira` or `spectator` names.
-
-    Raises:
-        Invalid: it names none.
-    """
-    role, colon, player_id = text.partition(":")
-    if role == "player":
-        return Viewer("player", check_name(player_id, "player id") if colon else None)
-    if role == "dm" and not colon:
-        return DM
-    if role == "spectator" and not colon:
-        return Viewer("spectator")
-    raise Invalid("A viewer is dm, player, player:ID or spectator.")
 
 
 def mode_of(request: web.Request) -> Mode:

@@ -23,6 +23,7 @@ from questlog.campaign.errors import (
 )
 from questlog.campaign.evolve import DamagedLogError
 from questlog.campaign.position import Position, parse_position
+from questlog.campaign.viewers import viewer_named
 from questlog.sync.closing import CloseCode, closes_with
 from questlog.sync.messages import SUBPROTOCOL, Error
 from questlog.sync.replay import (
@@ -32,7 +33,7 @@ from questlog.sync.replay import (
     check_speed,
     read_control,
 )
-from server.callers import confirm, viewer_named
+from server.callers import confirm
 from server.clock import rfc3339
 from server.fallbacks import STREAM
 from server.services import Services, services_of

@@ -14,6 +14,7 @@ from questlog.campaign.errors import Forbidden, Invalid, UnknownCampaign, Unknow
 from questlog.campaign.events import EventHeader, Role
 from questlog.campaign.position import parse_position
 from questlog.campaign.sessions import Counts, Session, counts_of, sessions_of
+from questlog.campaign.viewers import viewer_named
 from questlog.campaign.visibility import Viewer
 from questlog.document import diff
 from questlog.sync.entries import Entry
@@ -21,7 +22,7 @@ from questlog.sync.feed import Feed
 from questlog.sync.recap import Recount, changed, narratives
 from server.access.attended import Attended
 from server.bodies import answer
-from server.callers import confirm, looking, viewer_named, whole_number
+from server.callers import confirm, looking, whole_number
 from server.crowd import is_known
 from server.registry import Seat
 from server.services import Services, services_of

@@ -12,13 +12,13 @@ from questlog.campaign.authority import Act, require
 from questlog.campaign.commands import Commit, Request
 from questlog.campaign.errors import Invalid, UnsupportedMediaType
 from questlog.campaign.moments import parse_moment
+from questlog.campaign.viewers import viewer_named
 from server.bodies import Changed, StateAnswer, answer, read_json, require_object
 from server.callers import (
     actor_of,
     condition,
     idempotency_key,
     looking,
-    viewer_named,
     whole_number,
 )
 from server.registry import Seat

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "demo": ("tools.demo.command:demo", "Serve and perform the demo campaign, and show it."),
         "campaigns": ("tools.reading:campaigns", "List the campaigns of a store."),
         "log": ("tools.log:log", "Print a campaign's events."),
+        "tail": ("tools.log:tail", "Print a campaign's last events, and go on with -f."),
         "show": ("tools.reading:show", "Print one event whole."),
         "sessions": ("tools.sessions:sessions", "List a campaign's sessions, and who was there."),
         "recap": ("tools.sessions:recap", "Print what a player missed, as they may see it."),
@@ -39,6 +40,14 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "replay": ("tools.replay:replay", "Show a log again, as it was written and as any saw it."),
         "rewind": ("tools.changing:rewind", "Bring an earlier version back, by one more event."),
         "fork": ("tools.changing:fork", "Go on from a version in a campaign of its own."),
+        "blame": (
+            "tools.looking:blame",
+            "Say which events last changed a value and those below.",
+        ),
+        "history": ("tools.looking:history", "Print every value that was at a place."),
+        "bisect": ("tools.looking:bisect", "Find the first version at which a condition holds."),
+        "grep": ("tools.grep:grep", "Print the events that a pattern is found in."),
+        "stats": ("tools.grep:stats", "Count events by kind, actor, day and place."),
         "canary": ("tools.canary.command:canary", "Prove that nobody is sent what is hidden."),
         "backup": ("tools.backup:backup", "Copy a store while it is served, and prove the copy."),
         "restore": (

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 from msgspec import Struct
 
+from eventstore.looking.walking import pieces
+from eventstore.moments import version_at
 from eventstore.sqlite.store import SqliteReader
 from questlog.campaign.errors import Invalid
 from questlog.campaign.events import Event
 from questlog.campaign.moments import parse_moment
 from questlog.document import parse
-from tools.options import json_option, option, store_option
+from tools.options import campaign_argument, json_option, option, store_option
 from tools.reading import answer, check_pointer, known, opened
 from tools.render import QUIET, Output
 
@@ -35,15 +37,15 @@ class Wanted(Struct, frozen=True):
         limit: how many at most.
     """
 
-    kind: str | None
-    actor: str | None
-    since: datetime | None
-    until: datetime | None
-    path: tuple[str, ...]
-    after: int
-    limit: int | None
-    reverse: bool
-    follow: bool
+    kind: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    path: tuple[str, ...] = ()
+    after: int = 0
+    limit: int | None = None
+    reverse: bool = False
+    follow: bool = False
 
     def accepts(self, event: Event) -> bool:
         """Return whether the event is one of those wanted."""
@@ -89,7 +91,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
             ),
             option("--limit", type=click.IntRange(min=0), help="At most so many."),
             option("--reverse", is_flag=True, help="The latest first."),
-            option("--follow", is_flag=True, help="Go on with what is appended, until ^C."),
+            option("--follow", "-f", is_flag=True, help="Go on with what is appended, until ^C."),
         )
     ):
         command = add(command)
@@ -97,7 +99,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @options
 @store_option
 @json_option
@@ -112,6 +114,25 @@ def log(campaign: str, store: str, as_json: bool, path: str, **chosen: Any) -> N
     # Who follows ends it so; that is no failure.
     with suppress(KeyboardInterrupt):
         answer(_log(campaign, store, wanted, as_json), as_json=as_json)
+
+
+@click.command()
+@campaign_argument
+@option("--lines", "-n", type=click.IntRange(min=0), default=10, help="How many events.")
+@option("--follow", "-f", is_flag=True, help="Go on with what is appended, until ^C.")
+@store_option
+@json_option
+def tail(campaign: str, lines: int, follow: bool, store: str, as_json: bool) -> None:
+    """Print the last events of CAMPAIGN; with -f go on, whichever process writes them."""
+
+    async def work() -> None:
+        async with opened(store) as reader:
+            head = (await known(reader, campaign)).version
+        await _log(campaign, store, Wanted(after=max(0, head - lines), follow=follow), as_json)
+
+    # Who follows ends it so; that is no failure.
+    with suppress(KeyboardInterrupt):
+        answer(work(), as_json=as_json)
 
 
 async def _log(campaign: str, store: str, wanted: Wanted, as_json: bool) -> None:
@@ -147,15 +168,17 @@ async def _chunks(
             yield events[::-1]
         return
     after = wanted.after
+    if wanted.since is not None:
+        # Whatever is dated exactly so is wanted, and there may be several.
+        moment = wanted.since - timedelta(milliseconds=1)
+        after = max(after, await version_at(reader, campaign, moment))
     while True:
-        events = await reader.read(campaign, after=after, limit=CHUNK, kind=wanted.kind)
-        if events:
+        async for events in pieces(reader, campaign, after=after, kind=wanted.kind):
             after = events[-1].version
             yield events
-        elif wanted.follow:
-            await asyncio.sleep(POLL_SECONDS)
-        else:
+        if not wanted.follow:
             return
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def _print_line(output: Output, event: Event) -> None:

@@ -50,7 +50,7 @@ class Duration(click.ParamType[int]):
         return seconds
 
 
-def _campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def complete_campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the campaigns of the store that begin so; none where it cannot be read."""
     import sqlite3
     from contextlib import closing
@@ -73,7 +73,7 @@ def _campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
     return [row[0] for row in rows if str(row[0]).isprintable()]
 
 
-campaign_argument = click.argument("campaign", shell_complete=_campaigns)
+campaign_argument = click.argument("campaign", shell_complete=complete_campaigns)
 store_option = option(
     "--store",
     default=DEFAULT_STORE,

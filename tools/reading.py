@@ -11,20 +11,25 @@ from typing import Any, TypeVar
 import click
 
 from eventstore.errors import StoreError
+from eventstore.moments import version_at
 from eventstore.port import Loaded, Summary
 from eventstore.sqlite.store import SqliteReader
 from questlog.campaign.errors import Invalid, Rejection, UnknownCampaign, UnknownVersion
 from questlog.campaign.events import Event
 from questlog.campaign.evolve import DamagedLogError
+from questlog.campaign.moments import parse_moment
 from questlog.campaign.position import seal
 from questlog.campaign.state import CampaignState
 from questlog.campaign.upcast import UnknownSchemaError
+from questlog.campaign.viewers import viewer_named
 from questlog.document import BadPointer, get, parse
 from questlog.document import diff as difference
-from tools.options import json_option, option, store_option
+from questlog.sync.feed import Feed
+from tools.options import campaign_argument, complete_campaigns, json_option, option, store_option
 from tools.render import Output, changes, fail
 
 T = TypeVar("T")
+DIGITS = 18
 
 
 def answer(work: Coroutine[Any, Any, T], *, as_json: bool) -> T:
@@ -122,7 +127,7 @@ def _cells(summary: Summary) -> tuple[str, ...]:
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @click.argument("version", type=click.IntRange(min=1))
 @store_option
 @json_option
@@ -168,29 +173,36 @@ def _print_event(output: Output, event: Event, before: Loaded | None) -> None:
 
 
 @click.command()
-@click.argument("campaign")
-@option("--at", type=click.IntRange(min=1), metavar="N", help="At this version, not the head.")
+@campaign_argument
+@option("--at", metavar="VERSION", help="At this version or moment, not the head.")
+@option("--as", "viewer", default="dm", metavar="WHO", help="dm, player, player:ID or spectator.")
 @option("--path", default="", metavar="POINTER", help="Only what stands there (RFC 6901).")
 @store_option
 @json_option
-def state(campaign: str, at: int | None, path: str, store: str, as_json: bool) -> None:
-    """Print the document of CAMPAIGN, as the DM sees it."""
+def state(campaign: str, at: str | None, viewer: str, path: str, store: str, as_json: bool) -> None:
+    """Print the document of CAMPAIGN: what a viewer sees of it, or saw at any version or time."""
     check_pointer(path)
-    answer(_state(campaign, at, path, store, as_json), as_json=as_json)
+    answer(_state(campaign, at, viewer, path, store, as_json), as_json=as_json)
 
 
-async def _state(campaign: str, at: int | None, path: str, store: str, as_json: bool) -> None:
+async def _state(
+    campaign: str, at: str | None, viewer: str, path: str, store: str, as_json: bool
+) -> None:
+    who = viewer_named(viewer)
     async with opened(store) as reader:
-        loaded = await loaded_at(reader, campaign, at)
-        proved = position(reader, loaded.state.version, loaded.hash)
+        await known(reader, campaign)
+        version = None if at is None else await version_named(reader, campaign, at)
+        loaded = await loaded_at(reader, campaign, version)
+        feed = Feed(loaded.state, loaded.hash, reader.secret, lambda: loaded.state.last_at)
     try:
-        value = get(loaded.state.document, path)
+        value = get(feed.head.view(who), path)
     except BadPointer as error:
         raise Invalid(f"There is nothing at {path}: {error}.") from error
     if not as_json:
         Output().document(value)
         return
-    head = {"campaign_id": campaign, "version": loaded.state.version, "position": proved}
+    place = feed.position(who)
+    head = {"campaign_id": campaign, "version": loaded.state.version, "position": place}
     Output().json({**head, **({"path": path, "value": value} if path else _whole(value))})
 
 
@@ -198,30 +210,54 @@ def _whole(document: Any) -> dict[str, Any]:
     return {"structured_data": document}
 
 
-def check_pointer(text: str) -> tuple[str, ...]:
+async def version_named(reader: SqliteReader, campaign: str, text: str) -> int:
+    """Return the version that a text names, by its number or by a moment.
+
+    Raises:
+        Invalid: it names none.
+        UnknownVersion: there was none yet at that moment.
+    """
+    if text.isascii() and text.isdigit() and len(text) <= DIGITS:
+        return int(text)
+    version = await version_at(reader, campaign, parse_moment(text))
+    if not version:
+        raise UnknownVersion(f"{campaign!r} had not begun at {text}.")
+    return version
+
+
+def check_pointer(text: str, hint: str = "--path") -> tuple[str, ...]:
     """Return the tokens of a pointer given on the command line; other text is wrong usage."""
     try:
         return parse(text)
     except BadPointer as error:
-        raise click.BadParameter(f"{error}.", param_hint="--path") from error
+        raise click.BadParameter(f"{error}.", param_hint=hint) from error
 
 
 @click.command()
-@click.argument("campaign")
-@click.argument("a", type=click.IntRange(min=0))
-@click.argument("b", type=click.IntRange(min=0))
+@click.argument("operands", nargs=-1, metavar="CAMPAIGN A B", shell_complete=complete_campaigns)
 @store_option
 @json_option
-def diff(campaign: str, a: int, b: int, store: str, as_json: bool) -> None:
-    """Print what changed in CAMPAIGN from version A to version B (0: before it began)."""
-    answer(_diff(campaign, a, b, store, as_json), as_json=as_json)
+def diff(operands: tuple[str, ...], store: str, as_json: bool) -> None:
+    """Print what changed in CAMPAIGN from version A to version B (0: before it began).
+
+    `diff ONE@10 OTHER@40` compares two campaigns, as a fork and what it was made of. A version may
+    be a moment as well.
+    """
+    if len(operands) == 3:
+        campaign, a, b = operands
+        pair = ((campaign, a), (campaign, b))
+    elif len(operands) == 2 and all("@" in each for each in operands):
+        one, other = (each.partition("@") for each in operands)
+        pair = ((one[0], one[2]), (other[0], other[2]))
+    else:
+        raise click.UsageError("Give CAMPAIGN A B, or ONE@A OTHER@B.")
+    answer(_diff(pair, store, as_json), as_json=as_json)
 
 
-async def _diff(campaign: str, a: int, b: int, store: str, as_json: bool) -> None:
+async def _diff(pair: tuple[tuple[str, str], ...], store: str, as_json: bool) -> None:
     output = Output()
     async with opened(store) as reader:
-        await known(reader, campaign)
-        old, new = [await _document(reader, campaign, version) for version in (a, b)]
+        old, new = [await _document(reader, *each) for each in pair]
     operations = difference(old, new)
     if as_json:
         for operation in operations:
@@ -231,7 +267,9 @@ async def _diff(campaign: str, a: int, b: int, store: str, as_json: bool) -> Non
         output.line(part)
 
 
-async def _document(reader: SqliteReader, campaign: str, version: int) -> dict[str, Any]:
+async def _document(reader: SqliteReader, campaign: str, named: str) -> dict[str, Any]:
+    await known(reader, campaign)
+    version = await version_named(reader, campaign, named)
     if version == 0:
         return CampaignState(campaign_id=campaign).document
     return (await loaded_at(reader, campaign, version)).state.document

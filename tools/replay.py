@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from questlog.campaign.errors import Invalid, UnknownVersion
+from questlog.campaign.viewers import viewer_named
 from questlog.document import apply
 from questlog.sync.replay import (
     DEFAULT_GAP,
@@ -122,7 +123,6 @@ async def _replay(
     *,
     as_json: bool,
 ) -> None:
-    from server.callers import viewer_named
 
     head = (await known(reader, campaign)).version
     first = max(1, await version_of(reader, campaign, bounds[0]))

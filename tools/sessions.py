@@ -14,12 +14,12 @@ from questlog.campaign.errors import Invalid, UnknownVersion
 from questlog.campaign.events import EventHeader
 from questlog.campaign.moments import parse_moment
 from questlog.campaign.sessions import Counts, Session, counts_of, sessions_of
+from questlog.campaign.viewers import viewer_named
 from questlog.campaign.visibility import Viewer
 from questlog.document import diff
 from questlog.sync.feed import Feed
 from questlog.sync.recap import Recount, changed, narratives
 from server.access.attended import Attended, attended_beside
-from server.callers import viewer_named
 from server.crowd import is_known
 from server.sessions import Recap, told_of
 from tools.options import json_option, option, store_option
