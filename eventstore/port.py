@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from eventstore.chain import FIELDS
+from eventstore.chain import AT, FIELDS, VERSION
 from questlog.campaign.events import Actor, Event, NewEvent
 from questlog.campaign.sessions import Tally, Turn
 from questlog.campaign.state import CampaignState
@@ -124,7 +124,12 @@ class StoredEvent(Struct, frozen=True):
     @property
     def version(self) -> int:
         """The event's version."""
-        return int(self.field("version"))
+        return int(self.fields[VERSION])
+
+    @property
+    def at(self) -> str:
+        """When it was appended."""
+        return str(self.fields[AT])
 
     def field(self, name: str) -> str | int:
         """Return one column by its name."""

@@ -11,11 +11,12 @@ as it is instead of being reported along with every patch that no longer applies
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from eventstore.chain import GENESIS, link
+from eventstore.chain import AT, DATA, GENESIS, KIND, PATCH, SCHEMA, VERSION, link
 from eventstore.errors import UnreadableError
 from eventstore.port import Auditor, Finding, Kept, StoredEvent, Summary
 from eventstore.sqlite.rows import step_of
@@ -24,8 +25,6 @@ from questlog.campaign.state import CampaignState
 from questlog.campaign.upcast import UnknownSchemaError
 from questlog.document import equal
 
-# What `step_of` takes, in its order.
-_STEP = ("version", "at", "kind", "data", "patch", "schema")
 _BROKEN = (msgspec.MsgspecError, UnknownSchemaError, DamagedLogError)
 
 
@@ -40,22 +39,30 @@ async def verify(
     `progress` is told of each chunk how many events were in it. A campaign that nothing in the
     store names yields nothing.
     """
-    try:
-        findings = await reader.inspect()
-        names = await reader.logs() if campaign_id is None else [campaign_id]
-    except UnreadableError as error:
-        yield Finding("", error.code, None, error.message)
-        return
+    names, findings = await survey(reader)
     for finding in findings:
         yield finding
-    for name in names:
-        async for finding in _verify_campaign(reader, name, progress):
+    for name in names if campaign_id is None else [campaign_id]:
+        async for finding in verify_campaign(reader, name, progress):
             yield finding
 
 
-async def _verify_campaign(
-    reader: Auditor, name: str, progress: Callable[[int], None] | None
+async def survey(reader: Auditor) -> tuple[list[str], list[Finding]]:
+    """Return the ids of all campaigns, and what is wrong with the store as a whole.
+
+    Where the file is so damaged that it does not say which there are, none is named.
+    """
+    try:
+        findings = await reader.inspect()
+        return await reader.logs(), findings
+    except UnreadableError as error:
+        return [], [Finding("", error.code, None, error.message)]
+
+
+async def verify_campaign(
+    reader: Auditor, name: str, progress: Callable[[int], None] | None = None
 ) -> AsyncIterator[Finding]:
+    """Yield what is wrong with one log; `progress` as for `verify`."""
     version = None
     try:
         kept = await reader.kept(name)
@@ -117,7 +124,7 @@ class _Walk:
 
     def take(self, row: StoredEvent) -> None:
         """Look at the next event: its version, its link, its time; its patch with `fold`."""
-        version, at = row.version, str(row.field("at"))
+        version, at = row.version, row.at
         if version != self.version + 1:
             self._gap(version)
         expected = [link(previous, row.fields) for previous in self._previous]
@@ -235,7 +242,8 @@ class _Walk:
 
 def _folded(state: CampaignState, rows: list[StoredEvent]) -> CampaignState:
     # mypy cannot know that the columns of a STRICT table are of the types it declares.
-    steps = [step_of(*(row.field(name) for name in _STEP)) for row in rows]  # type: ignore[arg-type]
+    stored: list[Any] = [row.fields for row in rows]
+    steps = [step_of(f[VERSION], f[AT], f[KIND], f[DATA], f[PATCH], f[SCHEMA]) for f in stored]
     return fold(state, steps)
 
 

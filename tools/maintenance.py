@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -11,7 +11,9 @@ import click
 from eventstore.errors import NoStoreError
 from eventstore.port import Finding
 from eventstore.sqlite.location import path_of
+from eventstore.sqlite.proving import processors, prove
 from eventstore.sqlite.store import SqliteReader, SqliteStore
+from eventstore.verifier import survey
 from eventstore.verifier import verify as verified
 from questlog.campaign.errors import UnknownCampaign
 from tools.options import json_option, store_option
@@ -19,6 +21,8 @@ from tools.reading import answer, opened
 from tools.render import Output
 
 LONG = 5_000
+# From so many events on it is worth it to start other processes.
+MANY = 50_000
 
 
 @click.command()
@@ -45,7 +49,11 @@ async def _verify(campaign: str | None, store: str, as_json: bool) -> bool:
                 walked += events
                 advance(events)
 
-            async for finding in verified(reader, campaign, progress=progress):
+            if campaign is None and count > 1 and total >= MANY and processors() > 1:
+                findings = _side_by_side(reader, store, progress)
+            else:
+                findings = verified(reader, campaign, progress=progress)
+            async for finding in findings:
                 intact = False
                 _print_finding(output, finding, as_json)
     if intact and not as_json:
@@ -53,6 +61,18 @@ async def _verify(campaign: str | None, store: str, as_json: bool) -> bool:
         events = "1 event" if walked == 1 else f"{walked:,} events"
         output.line((f"{campaigns}, {events}: intact", "green"))
     return intact
+
+
+async def _side_by_side(
+    reader: SqliteReader, store: str, progress: Callable[[int], None]
+) -> AsyncIterator[Finding]:
+    """Yield what `verified` would of a whole store, found by as many processes as there may be."""
+    names, findings = await survey(reader)
+    for finding in findings:
+        yield finding
+    lengths = {summary.campaign_id: summary.version for summary in await reader.campaigns()}
+    async for finding in prove(store, {name: lengths.get(name, 0) for name in names}, progress):
+        yield finding
 
 
 async def _extent(reader: SqliteReader, campaign: str | None) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from eventstore.chain import FIELDS
 from eventstore.port import Finding, Kept, StoredEvent
 from eventstore.sqlite.rows import COLUMNS, summaries
 
-CHUNK_EVENTS = 256
-CHUNK_CHARACTERS = 4 * 1024 * 1024
+CHUNK_EVENTS = 512
+CHUNK_CHARACTERS = 1024 * 1024
 MAX_PAGE_FINDINGS = 10
 
 

@@ -7,6 +7,7 @@ readable.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -260,6 +261,7 @@ class EventHeader(Struct, frozen=True, gc=False):
     at: str
 
 
+@cache
 def built_in_kinds() -> tuple[str, ...]:
     """Return the kinds that carry a payload, which only the server itself commits."""
     return tuple(str(cls.__struct_config__.tag) for cls in get_args(Fact))

@@ -299,3 +299,35 @@ async def test_the_event_printed_is_the_one_stored(log: Path) -> None:
     await reader.close()
     printed = (await asyncio.to_thread(run, log, "log", "c", "--json")).stdout.splitlines()
     assert printed == [msgspec.json.encode(event).decode() for event in events]
+
+
+def test_many_campaigns_are_verified_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "many.db"
+
+    async def make() -> None:
+        store = await open_store(path)
+        for name in ("a", "b", "c"):
+            await Scribe(store, name).write(create(), *(put("/hp", n) for n in range(9)))
+        await store.close()
+
+    asyncio.run(make())
+    monkeypatch.setattr("tools.maintenance.MANY", 1)
+    monkeypatch.setattr("eventstore.sqlite.proving.processors", lambda: 2)
+    monkeypatch.setattr("tools.maintenance.processors", lambda: 2)
+    result = run(path, "verify")
+    assert (result.exit_code, result.stdout) == (0, "3 campaigns, 30 events: intact\n")
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("DROP TRIGGER event_never_changes")
+    connection.execute("UPDATE event SET patch = '[]' WHERE campaign_id = 'b' AND version = 4")
+    connection.execute("UPDATE event SET meta = '{}x' WHERE campaign_id = 'a' AND version = 7")
+    connection.close()
+    result = run(path, "verify", "--json")
+    assert result.exit_code == 1
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(each["campaign_id"], each["code"], each["version"]) for each in found] == [
+        ("", "schema_changed", None),
+        ("a", "hash_mismatch", 7),
+        ("b", "hash_mismatch", 4),
+    ]
