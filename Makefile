@@ -90,6 +90,10 @@ rough: install ## ten players on bad wifi, changing between sockets, streams and
 canary: install ## play 500 campaigns made up at random to viewers of every kind, and look for secrets
 	@$(BIN)/questlog canary --random 500
 
+.PHONY: flips
+flips: install ## flip 10,000 single bits of stored events, and have verify find and name each
+	@$(BIN)/python -m bench.flips
+
 .PHONY: fuzz
 fuzz: install ## send 200,000 mutated frames and requests to a running server
 	@$(BIN)/python -m bench.fuzz --count 200000

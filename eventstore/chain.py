@@ -33,13 +33,17 @@ FIELDS = (
 VERSION, KIND, AT, PATCH, DATA, SCHEMA = 1, 3, 6, 7, 8, 11
 
 
-def link(previous: str, fields: Iterable[str | int]) -> str:
-    """Return the hex hash of an event: `previous` is the hash before it (GENESIS for the first)."""
+def link(previous: str, fields: Iterable[str | int], errors: str = "strict") -> str:
+    """Return the hex hash of an event: `previous` is the hash before it (GENESIS for the first).
+
+    Args:
+        errors: as for `str.encode`: how bytes that are no text were read.
+    """
     # Every event of a log that is proved goes through here: no more objects than it takes.
     lengths = _lengths()
     parts: list[bytes] = []
     for field in (previous, *fields):
-        part = str(field).encode()
+        part = str(field).encode("utf-8", errors)
         size = len(part)
         parts.append(lengths[size] if size < KNOWN else size.to_bytes(8))
         parts.append(part)

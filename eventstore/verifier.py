@@ -25,7 +25,7 @@ from questlog.campaign.state import CampaignState
 from questlog.campaign.upcast import UnknownSchemaError
 from questlog.document import equal
 
-_BROKEN = (msgspec.MsgspecError, UnknownSchemaError, DamagedLogError)
+_BROKEN = (msgspec.MsgspecError, UnknownSchemaError, DamagedLogError, UnicodeError)
 
 
 async def verify(
@@ -127,7 +127,11 @@ class _Walk:
         version, at = row.version, row.at
         if version != self.version + 1:
             self._gap(version)
-        expected = [link(previous, row.fields) for previous in self._previous]
+        try:
+            expected = [link(previous, row.fields) for previous in self._previous]
+        except UnicodeEncodeError:
+            # Bytes that are no text: whatever they were, it was another hash.
+            expected = [link(each, row.fields, "surrogateescape") for each in self._previous]
         if expected and row.hash not in expected:
             self.fold()
             self._doubted = True

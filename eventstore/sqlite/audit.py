@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from eventstore import migrator
 from eventstore.chain import FIELDS
@@ -16,11 +18,23 @@ MAX_PAGE_FINDINGS = 10
 
 def logs(connection: sqlite3.Connection) -> list[str]:
     """Return every campaign id that a row of any table names."""
-    rows = connection.execute(
+    rows = (
         "SELECT campaign_id FROM campaign UNION SELECT campaign_id FROM event"
         " UNION SELECT campaign_id FROM snapshot ORDER BY campaign_id"
     )
-    return [row[0] for row in rows]
+    # An id that is no text belongs to an event that its own campaign is found to miss.
+    return [row[0] for row in _lenient(connection, rows) if row[0].isprintable()]
+
+
+def _lenient(
+    connection: sqlite3.Connection, sql: str, parameters: tuple[Any, ...] = ()
+) -> Iterator[tuple[Any, ...]]:
+    """Yield rows of which some text may be none: each byte that is not UTF-8 is kept as it is."""
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    try:
+        yield from connection.execute(sql, parameters)
+    finally:
+        connection.text_factory = str
 
 
 def kept(connection: sqlite3.Connection, campaign_id: str) -> Kept:
@@ -44,11 +58,21 @@ def stored(
     connection: sqlite3.Connection, campaign_id: str, after: int, until: int
 ) -> list[StoredEvent]:
     """Return the next events, at most a chunk's worth by number and by size."""
-    rows = connection.execute(
+    sql = (
         f"SELECT {COLUMNS} FROM event WHERE campaign_id = ? AND version > ? AND version <= ?"
-        " ORDER BY version LIMIT ?",
-        (campaign_id, after, until, CHUNK_EVENTS),
+        " ORDER BY version LIMIT ?"
     )
+    parameters = (campaign_id, after, until, CHUNK_EVENTS)
+    try:
+        return _chunk(connection.execute(sql, parameters))
+    except sqlite3.OperationalError as error:
+        if "UTF-8" not in str(error):
+            raise
+        # It costs a call for each text, so it is done only where one is none.
+        return _chunk(_lenient(connection, sql, parameters))
+
+
+def _chunk(rows: Iterable[tuple[Any, ...]]) -> list[StoredEvent]:
     patch = FIELDS.index("patch")
     found: list[StoredEvent] = []
     characters = 0
