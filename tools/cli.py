@@ -56,6 +56,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "verify": ("tools.maintenance:verify", "Prove that nothing in a store is damaged."),
         "completion": ("tools.completion:completion", "Print what makes a shell complete words."),
+        "doctor": ("tools.doctor:doctor", "Say what is wrong with a store, and repair it."),
         "migrate": ("tools.maintenance:migrate", "Take a store's schema up to this release's."),
     }
 )

@@ -121,6 +121,21 @@ def _changed_schema(connection: sqlite3.Connection) -> list[Finding]:
     return found
 
 
+def restore_schema(connection: sqlite3.Connection) -> None:
+    """Make triggers and indexes what the migrations made them; tables are left as they are."""
+    here, made = _objects(connection), _as_migrated()
+    for name in sorted(here.keys() | made.keys()):
+        if here.get(name) == made.get(name):
+            continue
+        kind, sql = made.get(name) or here[name]
+        if kind not in ("trigger", "index"):
+            continue
+        if name in here:
+            connection.execute(f'DROP {here[name][0].upper()} "{name}"')
+        if name in made:
+            connection.execute(sql)
+
+
 def _as_migrated() -> dict[str, tuple[str, str]]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
