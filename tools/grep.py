@@ -16,7 +16,7 @@ from questlog.document import encode, parse
 from tools.looking import sparkline
 from tools.options import campaign_argument, complete_campaigns, json_option, option, store_option
 from tools.reading import answer, known, opened
-from tools.render import QUIET, Output
+from tools.render import Output, headline
 
 SHOWN = 80
 TOP = 10
@@ -87,12 +87,7 @@ def _text(event: Event) -> str:
 
 
 def _print_found(output: Output, event: Event, wanted: re.Pattern[str]) -> None:
-    output.line(
-        (f"{event.version:>6}", "bold yellow"),
-        (f"  {event.at}  ", QUIET),
-        (f"{event.kind:20} ", "cyan"),
-        (event.actor.member, "magenta"),
-    )
+    output.line(*headline(event.version, event.at, event.kind, event.actor.member))
     for operation in event.operations():
         if wanted.search(encode(operation).decode()) is not None:
             value = encode(operation["value"]).decode() if "value" in operation else ""

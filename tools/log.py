@@ -20,7 +20,7 @@ from questlog.campaign.moments import parse_moment
 from questlog.document import parse
 from tools.options import campaign_argument, json_option, option, store_option
 from tools.reading import answer, check_pointer, known, opened
-from tools.render import QUIET, Output
+from tools.render import Output, headline
 
 CHUNK = 64
 POLL_SECONDS = 0.2
@@ -182,13 +182,8 @@ async def _chunks(
 
 
 def _print_line(output: Output, event: Event) -> None:
-    output.line(
-        (f"{event.version:>6}", "bold yellow"),
-        (f"  {event.at}  ", QUIET),
-        (f"{event.kind:20} ", "cyan"),
-        (f"{event.actor.member:12} ", "magenta"),
-        _summary(event),
-    )
+    told = headline(event.version, event.at, event.kind, event.actor.member)
+    output.line(*told, _summary(event))
 
 
 def _summary(event: Event) -> str:

@@ -18,7 +18,7 @@ from questlog.campaign.errors import Invalid, UnknownVersion
 from questlog.document import encode
 from tools.options import campaign_argument, json_option, option, store_option
 from tools.reading import answer, check_pointer, known, opened, version_named
-from tools.render import QUIET, Output, changes
+from tools.render import QUIET, Output, Part, changes, headline
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDE = 60
@@ -54,13 +54,8 @@ async def _blame(campaign: str, pointer: str, at: str | None, store: str, as_jso
             output.line(*_event(each), f"{each.path:{width}}  ", (_brief(each.value), "green"))
 
 
-def _event(each: Blamed | Value) -> Sequence[Any]:
-    return (
-        (f"{each.version:>6}", "bold yellow"),
-        (f"  {each.at}  ", QUIET),
-        (f"{each.kind:20} ", "cyan"),
-        (f"{each.actor.member:12} ", "magenta"),
-    )
+def _event(each: Blamed | Value) -> Sequence[Part]:
+    return headline(each.version, each.at, each.kind, each.actor.member)
 
 
 def _brief(value: Any) -> str:
@@ -179,12 +174,7 @@ async def _bisect(
     if as_json:
         output.json({**msgspec.to_builtins(found), "event": event})
         return
-    output.line(
-        (f"{event.version:>6}", "bold yellow"),
-        (f"  {event.at}  ", QUIET),
-        (f"{event.kind:20} ", "cyan"),
-        (event.actor.member, "magenta"),
-    )
+    output.line(*headline(event.version, event.at, event.kind, event.actor.member))
     document = {} if before is None else before.state.document
     for part in changes(document, event.operations()):
         output.line(part)

@@ -93,6 +93,16 @@ class Output:
         sys.stdout.flush()
 
 
+def headline(version: int, at: str, kind: str, member: str) -> tuple[Part, ...]:
+    """Return the parts of the line that every command tells of an event with."""
+    return (
+        (f"{version:>6}", "bold yellow"),
+        (f"  {at}  ", QUIET),
+        (f"{kind:20} ", "cyan"),
+        (f"{member:12} ", "magenta"),
+    )
+
+
 def clean(text: str, kept: str = "") -> str:
     """Return `text` with what is not printable, but for `kept`, written as escapes."""
     if text.isprintable():

@@ -34,7 +34,7 @@ from server.showing import GoneError, Outlet, Showing, Wanted, version_of
 from tools.options import campaign_argument, json_option, option, store_option
 from tools.play import speed_option
 from tools.reading import answer, known, opened
-from tools.render import QUIET, Output, changes
+from tools.render import Output, changes, headline
 
 if TYPE_CHECKING:
     from eventstore.sqlite.store import SqliteReader
@@ -249,12 +249,8 @@ class _Screen(Outlet):
         self._view = apply(self._view, message["patch"])
 
     def _line(self, message: dict[str, Any], kind: str, actor: str) -> None:
-        self._output.line(
-            (f"{message['version']:>6}", "bold yellow"),
-            (f"  {message['timestamp']}  ", QUIET),
-            (f"{kind:20} ", "cyan"),
-            (actor, "magenta"),
-        )
+        told = headline(message["version"], message["timestamp"], kind, actor)
+        self._output.line(*told)
 
     def _status(self) -> str:
         told = self._told
