@@ -171,12 +171,13 @@ async def _look(url: str) -> None:
     print(f"bisect: version {found.version:,} found by {found.reads} states read")
     loaded = await reader.load(name)
     assert loaded is not None
-    leaf = next(iter(loaded.state.document))
-    begun = time.perf_counter()
-    blamed = await blame(reader, name, f"/{leaf}")
-    seconds = time.perf_counter() - begun
-    latest = max(each.version for each in blamed)
-    print(f"blame of {len(blamed)} leaves (/{leaf}): {seconds:.3f} s, the latest at {latest:,}")
+    whole = await blame(reader, name, "")
+    for what in (max, min):
+        leaf = what(whole, key=lambda each: each.version)
+        begun = time.perf_counter()
+        await blame(reader, name, leaf.path)
+        seconds = time.perf_counter() - begun
+        print(f"blame of a leaf that was changed at {leaf.version:,}: {seconds * 1000:,.0f} ms")
     await reader.close()
 
 
