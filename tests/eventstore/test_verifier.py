@@ -374,7 +374,7 @@ async def test_text_that_is_not_text_is_found_and_the_next_campaign_still_walked
         "UPDATE event SET meta = '{ }' WHERE campaign_id = 'd'",
     )
     assert [(f.campaign_id, f.code) for f in await findings(log)] == [
-        ("c", "unreadable"),
+        ("c", "hash_mismatch"),
         ("d", "hash_mismatch"),
     ]
 
