@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 
-ALL = ("document", "commits", "opening", "fanout", "views", "catchup", "narration", "rest")
+ALL = (
+    *("document", "commits", "opening", "fanout", "views", "catchup", "narration", "rest"),
+    "backup",
+)
 
 
 def main() -> None:

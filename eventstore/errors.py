@@ -75,6 +75,36 @@ class DamagedSourceError(StoreError):
     code = "damaged_source"
 
 
+class TargetExistsError(StoreError):
+    """There is a file of this name already, and none is ever written over."""
+
+    code = "target_exists"
+
+
+class DamagedCopyError(StoreError):
+    """The copy is not what its hashes say, and was not kept: what it was made from is damaged."""
+
+    code = "damaged_copy"
+
+
+class BadTransferError(StoreError):
+    """This is not a log as `questlog export` writes it: nothing of it was imported."""
+
+    code = "bad_transfer"
+
+
+class CampaignDiffersError(StoreError):
+    """The store has another campaign of this id: nothing was imported."""
+
+    code = "campaign_differs"
+
+
+class TableTakenError(StoreError):
+    """Another campaign is active at the table where this log ends active: nothing was imported."""
+
+    code = "table_taken"
+
+
 class OutcomeUnknownError(StoreError):
     """The disk failed while this was being written: it may or may not be in the log."""
 

@@ -49,6 +49,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "grep": ("tools.grep:grep", "Print the events that a pattern is found in."),
         "stats": ("tools.grep:stats", "Count events by kind, actor, day and place."),
         "canary": ("tools.canary.command:canary", "Prove that nobody is sent what is hidden."),
+        "export": ("tools.transfer:export", "Print a campaign's log as lines, for import."),
+        "import": ("tools.transfer:import_", "Bring an exported log into a store."),
         "backup": ("tools.backup:backup", "Copy a store while it is served, and prove the copy."),
         "restore": (
             "tools.backup:restore",

@@ -63,7 +63,7 @@ async def open_writer(path: Path) -> Connection:
     """
     check_place(path)
     make_private(path)
-    return await _open(partial(_writer, path))
+    return await _open(partial(connect_writer, path))
 
 
 def make_private(path: Path) -> None:
@@ -83,7 +83,7 @@ async def open_reader(path: Path) -> Connection:
         NotAStoreError: it is not an SQLite file.
         UnreadableError: the file is damaged, or cannot be read whole from here.
     """
-    return await _open(partial(_reader, path))
+    return await _open(partial(connect_reader, path))
 
 
 async def _open(connector: Callable[[], sqlite3.Connection]) -> Connection:
@@ -110,7 +110,8 @@ async def _open(connector: Callable[[], sqlite3.Connection]) -> Connection:
         raise
 
 
-def _writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """Return a raw connection that writes `path`, after the place was looked at by others."""
     connection = _connect(f"file:{quote(str(path))}?mode=rwc")
     try:
         # An unknown file must be found out before WAL mode is written into it.
@@ -123,8 +124,11 @@ def _writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _reader(path: Path) -> sqlite3.Connection:
-    """A reader opens for writing where it may, so that closing last it can fold the WAL away."""
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Return a raw connection that reads `path`.
+
+    It opens for writing where it may, so that closing last it can fold the WAL away.
+    """
     if not path.is_file():
         raise NoStoreError(f"There is no store at {path}.")
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ from questlog.campaign.upcast import changes, upcast
 
 COLUMNS = ", ".join((*FIELDS, "hash"))
 INSERT = f"INSERT INTO event ({COLUMNS}) VALUES ({', '.join('?' * (len(FIELDS) + 1))})"
+# What `step_of` takes, in its order.
+STEP = "version, at, kind, data, patch, schema"
+PIECE = 512
 SUMMARY = "campaign_id, title, head_version, head_hash, active_table, created_at, last_at"
 
 
@@ -117,7 +121,7 @@ def load_state(connection: sqlite3.Connection, campaign_id: str, at: int | None)
     if head is None or (at is not None and not 1 <= at <= head.version):
         return None
     version = head.version if at is None else at
-    state = _nearest_snapshot(connection, campaign_id, version)
+    state = nearest_snapshot(connection, campaign_id, version)
     rows = connection.execute(
         "SELECT version, at, kind, data, patch, schema, hash FROM event"
         " WHERE campaign_id = ? AND version >= ? AND version <= ? ORDER BY version",
@@ -131,7 +135,7 @@ def load_state(connection: sqlite3.Connection, campaign_id: str, at: int | None)
     return Loaded(fold(state, steps), rows[-1][6], tail_weight)
 
 
-def _nearest_snapshot(
+def nearest_snapshot(
     connection: sqlite3.Connection, campaign_id: str, version: int
 ) -> CampaignState:
     """Return the newest usable snapshot at or below `version`, else the empty campaign.
@@ -164,6 +168,18 @@ def step_of(version: int, at: str, kind: str, data: str, patch: str, schema: int
         kind, patch, data = raised["kind"], raised["patch"], raised["data"]
     operations = msgspec.json.decode(patch, type=list[dict[str, Any]])
     return Step(version, at, operations, decode_fact(kind, data))
+
+
+def fold_rows(state: CampaignState, rows: sqlite3.Cursor) -> CampaignState:
+    """Return what rows of STEP make of a campaign, with a piece of them in memory at a time.
+
+    Raises:
+        DamagedLogError, msgspec.MsgspecError, UnknownSchemaError: one of them cannot follow.
+    """
+    with closing(rows):
+        while piece := rows.fetchmany(PIECE):
+            state = fold(state, [step_of(*row) for row in piece])
+    return state
 
 
 def summaries(connection: sqlite3.Connection, campaign_id: str | None = None) -> list[Summary]:

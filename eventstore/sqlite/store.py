@@ -294,7 +294,7 @@ async def _prepare(path: Path) -> Connection:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or later is needed.")
     connection = await open_writer(path)
     try:
-        await connection.run(_prepare_schema)
+        await connection.run(prepare_schema)
     except sqlite3.Error as error:
         await connection.close()
         raise failure_of(error) from error
@@ -311,7 +311,12 @@ async def _reopen(path: Path, broken: Connection) -> Connection:
     return await _prepare(path)
 
 
-def _prepare_schema(connection: sqlite3.Connection) -> None:
+def prepare_schema(connection: sqlite3.Connection) -> None:
+    """Take the file up to this release's schema, through a connection that holds its lock.
+
+    Raises:
+        NotAStoreError, NewerSchemaError: it is no store, or a newer release's.
+    """
     migrations = migrator.sqlite_migrations()
     migrator.check_schema(connection, migrations[-1].number, writing=True)
     now = written(datetime.now(UTC))
