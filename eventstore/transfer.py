@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from eventstore.chain import GENESIS
 from eventstore.errors import BadTransferError
 from questlog.campaign.errors import Invalid
-from questlog.campaign.events import Actor, built_in_kinds
+from questlog.campaign.events import Event, built_in_kinds
 from questlog.campaign.ids import check_event_id, check_kind, check_name
 
 FORMAT = "questlog.log.1"
@@ -40,21 +40,8 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True):
     hash: str
 
 
-class Line(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Line(Event, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Any other line: an event in the shape the contract gives it, in the schema it has."""
-
-    campaign_id: str
-    version: int
-    id: str
-    kind: str
-    actor: Actor
-    at: str
-    patch: Raw
-    data: Raw
-    meta: Raw
-    request: str
-    schema: int
-    hash: str
 
     def fields(self, campaign_id: str) -> tuple[str | int, ...]:
         """Return the columns the event is stored in, in the order of `chain.FIELDS`."""
@@ -72,26 +59,6 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             self.request,
             self.schema,
         )
-
-
-def line_of(row: tuple[Any, ...]) -> Line:
-    """Return the line for a row of the event table, its columns in order."""
-    campaign_id, version, identifier, kind, member, role, at, patch, data, meta, *rest = row
-    request, schema, digest = rest
-    return Line(
-        campaign_id=campaign_id,
-        version=version,
-        id=identifier,
-        kind=kind,
-        actor=Actor(member, role),
-        at=at,
-        patch=Raw(patch.encode()),
-        data=Raw(data.encode()),
-        meta=Raw(meta.encode()),
-        request=request,
-        schema=schema,
-        hash=digest,
-    )
 
 
 def header_from(text: bytes) -> Header:

@@ -12,8 +12,8 @@ import msgspec
 from eventstore.chain import GENESIS
 from eventstore.errors import UnreadableError
 from eventstore.sqlite.connection import connect_reader
-from eventstore.sqlite.rows import COLUMNS, head_of
-from eventstore.transfer import FORMAT, Header, line_of
+from eventstore.sqlite.rows import COLUMNS, event_as_stored, head_of
+from eventstore.transfer import FORMAT, Header
 from questlog.campaign.errors import UnknownCampaign, UnknownVersion
 from questlog.campaign.evolve import DamagedLogError
 
@@ -63,7 +63,7 @@ def _lines(connection: sqlite3.Connection, campaign_id: str, after: int) -> Iter
     version = after
     with closing(rows):
         while chunk := rows.fetchmany(CHUNK_EVENTS):
-            text = encoder.encode_lines([line_of(row) for row in chunk])
+            text = encoder.encode_lines([event_as_stored(row) for row in chunk])
             if text.count(b"\n") != len(chunk) or chunk[-1][1] != version + len(chunk):
                 raise DamagedLogError(_broken(campaign_id, version, chunk))
             version += len(chunk)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from eventstore.chain import FIELDS, link
+from eventstore.chain import FIELDS, KIND, SCHEMA, link
 from eventstore.policy import weight
 from eventstore.port import Duplicate, Head, Loaded, Reused, Summary
 from questlog.campaign.events import Actor, Event, NewEvent, decode_fact
@@ -46,13 +46,18 @@ def row_of(campaign_id: str, event: NewEvent, previous_hash: str) -> tuple[str |
 
 def event_of(row: tuple[Any, ...]) -> Event:
     """Return the event a row of COLUMNS holds, taken up to the present schema."""
+    kind, schema = row[KIND], row[SCHEMA]
+    if changes(schema, kind):
+        stored = dict(zip((*FIELDS, "hash"), row, strict=True))
+        # What the row says of its schema stays, and so does its hash.
+        row = tuple({**upcast(stored), "schema": schema}.values())
+    return event_as_stored(row)
+
+
+def event_as_stored(row: tuple[Any, ...]) -> Event:
+    """Return the event a row of COLUMNS holds, in the schema it is stored in."""
     campaign_id, version, identifier, kind, member, role, at, patch, data, meta, *rest = row
     request, schema, digest = rest
-    if changes(schema, kind):
-        raised = upcast(
-            {"schema": schema, "kind": kind, "patch": patch, "data": data, "meta": meta}
-        )
-        kind, patch, data, meta = (raised[name] for name in ("kind", "patch", "data", "meta"))
     return Event(
         campaign_id=campaign_id,
         version=version,
