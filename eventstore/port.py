@@ -166,8 +166,8 @@ class Auditor(Protocol):
         """Return the next few events of versions `after` < v <= `until`; none: there are none."""
         ...
 
-    async def stored_snapshot(self, campaign_id: str, version: int) -> str | None:
-        """Return the text of one snapshot, None where it is gone."""
+    async def stored_snapshots(self, campaign_id: str, after: int, until: int) -> dict[int, str]:
+        """Return the texts of the next few snapshots of versions `after` < v <= `until`."""
         ...
 
     async def inspect(self) -> list[Finding]:

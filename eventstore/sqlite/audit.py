@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 from eventstore import migrator
@@ -84,12 +85,24 @@ def _chunk(rows: Iterable[tuple[Any, ...]]) -> list[StoredEvent]:
     return found
 
 
-def stored_snapshot(connection: sqlite3.Connection, campaign_id: str, version: int) -> str | None:
-    """Return the text of one snapshot, None where it is gone."""
-    row = connection.execute(
-        "SELECT state FROM snapshot WHERE campaign_id = ? AND version = ?", (campaign_id, version)
-    ).fetchone()
-    return None if row is None else str(row[0])
+def stored_snapshots(
+    connection: sqlite3.Connection, campaign_id: str, after: int, until: int
+) -> dict[int, str]:
+    """Return the texts of the next snapshots, at most a chunk's worth, but one at the least."""
+    rows = connection.execute(
+        "SELECT version, state FROM snapshot"
+        " WHERE campaign_id = ? AND version > ? AND version <= ? ORDER BY version",
+        (campaign_id, after, until),
+    )
+    found: dict[int, str] = {}
+    characters = 0
+    with closing(rows):
+        for version, text in rows:
+            found[version] = text
+            characters += len(text)
+            if characters > CHUNK_CHARACTERS:
+                break
+    return found
 
 
 def inspect(connection: sqlite3.Connection) -> list[Finding]:

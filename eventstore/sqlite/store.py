@@ -181,9 +181,9 @@ class SqliteReader:
         """See `Auditor.stored`."""
         return await self._audit(lambda c: audit.stored(c, campaign_id, after, until))
 
-    async def stored_snapshot(self, campaign_id: str, version: int) -> str | None:
-        """See `Auditor.stored_snapshot`."""
-        return await self._audit(lambda c: audit.stored_snapshot(c, campaign_id, version))
+    async def stored_snapshots(self, campaign_id: str, after: int, until: int) -> dict[int, str]:
+        """See `Auditor.stored_snapshots`."""
+        return await self._audit(lambda c: audit.stored_snapshots(c, campaign_id, after, until))
 
     async def inspect(self) -> list[Finding]:
         """See `Auditor.inspect`."""
