@@ -169,8 +169,7 @@ class _Walk:
         if self._previous and self.snapshots[self.version] not in self._previous:
             self._add("snapshot_mismatch", self.version, "The snapshot names another event's hash.")
             return
-        if self._state is not None and msgspec.json.encode(self._state) == text.encode():
-            # Nearly always: a snapshot is written as states are, from one that came to be so.
+        if self._state is not None and _is_text_of(text, self._state):
             self._doubted = False
             return
         try:
@@ -256,6 +255,15 @@ def _folded(state: CampaignState, rows: list[StoredEvent]) -> CampaignState:
     stored: list[Any] = [row.fields for row in rows]
     steps = [step_of(f[VERSION], f[AT], f[KIND], f[DATA], f[PATCH], f[SCHEMA]) for f in stored]
     return fold(state, steps)
+
+
+def _is_text_of(text: str, state: CampaignState) -> bool:
+    """Return whether a snapshot is, byte for byte, what would be written of `state`: most are."""
+    try:
+        return msgspec.json.encode(state) == text.encode()
+    except UnicodeEncodeError:
+        # An event whose bytes are no text has left some in the state.
+        return False
 
 
 def _same(ours: CampaignState, theirs: CampaignState) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import msgspec
@@ -45,12 +45,20 @@ def row_of(campaign_id: str, event: NewEvent, previous_hash: str) -> tuple[str |
 
 
 def event_of(row: tuple[Any, ...]) -> Event:
-    """Return the event a row of COLUMNS holds, taken up to the present schema."""
+    """Return the event a row of COLUMNS holds, taken up to the present schema.
+
+    One so damaged that it cannot be taken up is told as it is stored, as damaged ones of the
+    present schema are: whoever decodes what is in it finds out.
+
+    Raises:
+        UnknownSchemaError: a newer release wrote it.
+    """
     kind, schema = row[KIND], row[SCHEMA]
     if changes(schema, kind):
         stored = dict(zip((*FIELDS, "hash"), row, strict=True))
-        # What the row says of its schema stays, and so does its hash.
-        row = tuple({**upcast(stored), "schema": schema}.values())
+        with suppress(msgspec.MsgspecError):
+            # What the row says of its schema stays, and so does its hash.
+            row = tuple({**upcast(stored), "schema": schema}.values())
     return event_as_stored(row)
 
 
@@ -121,7 +129,12 @@ def head_of(connection: sqlite3.Connection, campaign_id: str) -> Head | None:
 
 
 def load_state(connection: sqlite3.Connection, campaign_id: str, at: int | None) -> Loaded | None:
-    """Return a campaign at its head or at `at`: the nearest snapshot below and what came after."""
+    """Return a campaign at its head or at `at`: the nearest snapshot below and what came after.
+
+    Raises:
+        DamagedLogError: the log does not lead to that version.
+        UnknownSchemaError: a newer release wrote some of it.
+    """
     head = head_of(connection, campaign_id)
     if head is None or (at is not None and not 1 <= at <= head.version):
         return None
@@ -135,9 +148,20 @@ def load_state(connection: sqlite3.Connection, campaign_id: str, at: int | None)
     if not rows or rows[-1][0] != version:
         raise DamagedLogError(f"version {version} of {campaign_id!r} is missing from the log")
     tail = rows[1:] if rows[0][0] == state.version else rows
-    steps = [step_of(*row[:6]) for row in tail]
+    steps = _steps(campaign_id, tail)
     tail_weight = sum(weight(row[0], len(row[4])) for row in tail)
     return Loaded(fold(state, steps), rows[-1][6], tail_weight)
+
+
+def _steps(campaign_id: str, rows: list[tuple[Any, ...]]) -> list[Step]:
+    steps = []
+    for row in rows:
+        try:
+            steps.append(step_of(*row[:6]))
+        except msgspec.MsgspecError as error:
+            sentence = f"version {row[0]} of {campaign_id!r} is not what an event can be: {error}"
+            raise DamagedLogError(sentence) from error
+    return steps
 
 
 def nearest_snapshot(

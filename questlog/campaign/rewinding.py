@@ -36,11 +36,15 @@ def rewinding(
     if not was:
         return [{"op": "remove", "path": only}]
     put = {"op": "replace" if now else "add", "path": only, "value": was[0]}
+    sentence = "What held it at that version is not there now: rewind that, or all."
     try:
-        return diff(document, apply(document, [put]))
+        after = apply(document, [put])
     except PatchFailed as error:
-        sentence = "What held it at that version is not there now: rewind that, or all."
         raise Invalid(sentence) from error
+    if not _at(after, tokens):
+        # A member called "-" then; in a list that is there now, the place past its end.
+        raise Invalid(sentence)
+    return diff(document, after)
 
 
 def _at(document: dict[str, Any], tokens: tuple[str, ...]) -> list[Any]:

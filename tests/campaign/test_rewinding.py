@@ -86,6 +86,12 @@ def test_what_cannot_be_rewound_says_why(only: str, why: str) -> None:
         rewinding(NOW, THEN, only)
 
 
+def test_a_member_called_dash_is_not_put_at_the_end_of_a_list() -> None:
+    with pytest.raises(Invalid, match="not there now"):
+        rewinding({"a": [1]}, {"a": {"-": 2}}, "/a/-")
+    assert rewinding({"a": {"-": 1}}, {"a": {"-": 2}}, "/a/-")
+
+
 def places(value: Any, path: str = "") -> list[str]:
     """Return the pointer of every value in a document."""
     found = [path]

@@ -6,7 +6,6 @@ import json
 import random
 import secrets
 from collections.abc import AsyncIterator
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +123,14 @@ def same(one: Any, other: Any) -> bool:
 
 def kept(fresh: Any, old: Any) -> Any:
     """Return what is put where something else was: what is the same keeps its tag."""
-    if isinstance(fresh, dict) and isinstance(old, dict):
-        return {k: kept(v, old[k]) if k in old else v for k, v in fresh.items()}
-    if isinstance(fresh, list) and isinstance(old, list):
-        pairs = zip_longest(fresh, old[: len(fresh)], fillvalue=MISSING)
-        return [new if was is MISSING else kept(new, was) for new, was in pairs]
+    # A pointer does not tell a list from an object whose keys are numbers; neither does a place.
+    was = old if isinstance(old, dict) else {}
+    if isinstance(old, list):
+        was = {str(index): child for index, child in enumerate(old)}
+    if isinstance(fresh, dict):
+        return {k: kept(v, was[k]) if k in was else v for k, v in fresh.items()}
+    if isinstance(fresh, list):
+        return [kept(v, was[str(n)]) if str(n) in was else v for n, v in enumerate(fresh)]
     if isinstance(fresh, str) and isinstance(old, str) and same(fresh, old):
         return old
     return fresh

@@ -73,7 +73,10 @@ OPERATIONS: tuple[dict[str, Any], ...] = (
 
 
 def commands() -> list[tuple[Command, Actor, str | None]]:
-    """Return all that is done to the campaign, by whom, and under which id (None: the server's)."""
+    """Return all that is done to the campaign, by whom, and under which id (None: the server's).
+
+    What has an id is never changed, only added to: older logs must know it for a retry.
+    """
     whole = {**DOCUMENT, "scene": "the crypt", "odd keys": {"-": []}}
     return [
         (Create(DOCUMENT, RULES, "Ash & Örd"), DM, "create"),
