@@ -52,6 +52,7 @@ class Duration(click.ParamType[int]):
 
 def complete_campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the campaigns of the store that begin so; none where it cannot be read."""
+    import re
     import sqlite3
     from contextlib import closing
 
@@ -69,8 +70,9 @@ def complete_campaigns(ctx: click.Context, _param: click.Parameter, incomplete: 
             ).fetchall()
     except (sqlite3.Error, StoreError, OSError):
         return []
-    # A shell would take what is after a line's end for another word.
-    return [row[0] for row in rows if str(row[0]).isprintable()]
+    # A shell puts an offer on the line as it is, and whoever makes a campaign chooses its id: one
+    # that a shell would read as more than a word, like $(reboot), is not offered.
+    return [str(row[0]) for row in rows if re.fullmatch(r"[\w.@+-]+", str(row[0]))]
 
 
 campaign_argument = click.argument("campaign", shell_complete=complete_campaigns)

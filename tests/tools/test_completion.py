@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.eventstore.scribe import url_of
+from tests.eventstore.scribe import Scribe, create, open_store, url_of
 from tests.support.server import ROOT
 from tests.tools.stores import run, write
 from tools.cli import COMMANDS
@@ -61,6 +61,19 @@ def test_campaigns_of_the_store_are_offered(log: Path) -> None:
     assert offered(log, "rewind", "") == ["c", "d"]
     assert offered(log, "rewind", "d") == ["d"]
     assert offered(log, "rewind", "x") == []
+
+
+def test_an_id_that_a_shell_would_obey_is_not_offered(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+
+    async def make() -> None:
+        store = await open_store(path)
+        for name in ("bell", "$(reboot)", "`reboot`", "a;b", "a&b", "*", "~", "the-bell.2", "Łódź"):
+            await Scribe(store, name).write(create())
+        await store.close()
+
+    asyncio.run(make())
+    assert offered(path, "rewind", "") == ["bell", "the-bell.2", "Łódź"]
 
 
 def test_a_store_named_on_the_line_counts(log: Path, tmp_path: Path) -> None:
