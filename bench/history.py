@@ -58,6 +58,8 @@ def main() -> None:
             making = get_context("spawn").Process(target=_make, args=(path, given.events))
             making.start()
             making.join()
+            if making.exitcode:
+                sys.exit("the store could not be made")
         run(_look(url_of(path)))
         _commands(url_of(path))
 
@@ -200,7 +202,7 @@ def _commands(url: str) -> None:
     )
     print(f"{'command':32} {'events/s':>12} {'peak MB':>9}")
     for arguments, count in rows:
-        seconds, memory = _timed([*arguments, "--store", url])
+        seconds, memory = _timed([*arguments, "--store", url], 1 if arguments[0] == "grep" else 0)
         print(f"{' '.join(arguments):32} {count / seconds:>12,.0f} {memory:>9.0f}")
 
 
@@ -212,17 +214,23 @@ async def _extent(url: str) -> tuple[tuple[str, int], int]:
     return (largest.campaign_id, largest.version), sum(each.version for each in found)
 
 
-def _timed(arguments: list[str]) -> tuple[float, float]:
-    """Return the seconds a command takes and the most memory of its process, in MB."""
+def _timed(arguments: list[str], expected: int) -> tuple[float, float]:
+    """Return the seconds a command takes and the most memory of its process, in MB.
+
+    One that ends with another status than `expected` ends the benchmark: it measured nothing.
+    """
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "tools", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != expected:
+        sys.exit(f"{' '.join(arguments)} ended with status {process.returncode}")
+    return seconds, usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -11,6 +11,12 @@ import inspect
 from questlog.document import DocumentError
 
 
+class DamagedLogError(Exception):
+    """The log holds an event that cannot follow the one before it. It is no caller's mistake."""
+
+    code = "damaged_log"
+
+
 class Rejection(Exception):  # noqa: N818 - a rejection is an answer, not a fault
     """The command was not carried out.
 

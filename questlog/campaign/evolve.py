@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from questlog.campaign.errors import DamagedLogError as DamagedLogError
 from questlog.campaign.events import (
     CampaignActivated,
     CampaignCreated,
@@ -35,12 +36,6 @@ from questlog.campaign.narration import Narration
 from questlog.campaign.state import CampaignState, Lease
 from questlog.campaign.suggestions import Suggestion, decided, made
 from questlog.document import DocumentError, Sized, apply, encode
-
-
-class DamagedLogError(Exception):
-    """The log holds an event that cannot follow the one before it."""
-
-    code = "damaged_log"
 
 
 class Step(Struct, frozen=True):

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from questlog.campaign.errors import DamagedLogError
+
 SCHEMA = 2
 
 Record = dict[str, Any]
@@ -20,8 +22,8 @@ Upcaster = Callable[[Record], Record]
 Steps = Mapping[int, Mapping[str, Upcaster]]
 
 
-class UnknownSchemaError(Exception):
-    """The event was written by a newer release than this one."""
+class UnknownSchemaError(DamagedLogError):
+    """The event was written by a newer release than this one, which cannot go on from there."""
 
     code = "unknown_schema"
 
