@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 
+import msgspec
+
 from eventstore.port import EventReader
 from questlog.campaign.errors import UnknownVersion
 from questlog.campaign.events import Event, EventHeader
@@ -83,7 +85,10 @@ class Tape:
         if event is None or self._feed is None:
             raise DamagedLogError(f"version {self.entry.version + 1} is missing from the log")
         self._coming.popleft()
-        step = Step(event.version, event.at, event.operations(), event.fact())
+        try:
+            step = Step(event.version, event.at, event.operations(), event.fact())
+        except msgspec.MsgspecError as error:
+            raise DamagedLogError(f"version {event.version} is no event: {error}") from error
         state = fold(self.entry.state, [step])
         header = EventHeader(event.version, event.id, event.kind, event.actor, event.at)
         before = self._feed.advance([(state, event.hash, header, len(bytes(event.patch)))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from eventstore.sqlite.rows import step_of
+from eventstore.sqlite.rows import steps_of
 from questlog.campaign.events import CampaignActivated, CampaignDeactivated, CampaignForked
 from questlog.campaign.sessions import TURNS, Tally, Turn
 
@@ -19,10 +19,9 @@ def turns(connection: sqlite3.Connection, campaign_id: str, until: int | None) -
         "SELECT version, at, kind, data, '[]', schema FROM event"
         f" WHERE campaign_id = ? AND version <= ? AND ({_TURNS}) ORDER BY version",
         (campaign_id, NEVER if until is None else until),
-    )
+    ).fetchall()
     found = []
-    for row in rows:
-        step = step_of(*row)
+    for step in steps_of(campaign_id, rows):
         fact = step.fact
         assert isinstance(fact, CampaignActivated | CampaignDeactivated | CampaignForked)
         found.append(Turn(step.version, step.at, fact))

@@ -148,12 +148,17 @@ def load_state(connection: sqlite3.Connection, campaign_id: str, at: int | None)
     if not rows or rows[-1][0] != version:
         raise DamagedLogError(f"version {version} of {campaign_id!r} is missing from the log")
     tail = rows[1:] if rows[0][0] == state.version else rows
-    steps = _steps(campaign_id, tail)
+    steps = steps_of(campaign_id, tail)
     tail_weight = sum(weight(row[0], len(row[4])) for row in tail)
     return Loaded(fold(state, steps), rows[-1][6], tail_weight)
 
 
-def _steps(campaign_id: str, rows: list[tuple[Any, ...]]) -> list[Step]:
+def steps_of(campaign_id: str, rows: list[tuple[Any, ...]]) -> list[Step]:
+    """Return what rows that begin with the columns of `step_of` do to a campaign.
+
+    Raises:
+        DamagedLogError: one of them is not what an event can be; names its version.
+    """
     steps = []
     for row in rows:
         try:

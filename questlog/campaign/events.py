@@ -242,9 +242,12 @@ class Event(Struct, frozen=True, kw_only=True):
     hash: str
 
     def operations(self) -> list[dict[str, Any]]:
-        """Return the RFC 6902 operations that take version n-1 to version n."""
-        operations: list[dict[str, Any]] = msgspec.json.decode(self.patch)
-        return operations
+        """Return the RFC 6902 operations that take version n-1 to version n.
+
+        Raises:
+            msgspec.MsgspecError: the stored patch is no list of operations.
+        """
+        return msgspec.json.decode(self.patch, type=list[dict[str, Any]])
 
     def fact(self) -> Fact | None:
         """Return the payload of a built-in kind, None for a kind of the orchestrator's own."""

@@ -44,5 +44,7 @@ async def test_what_cannot_be_read_is_refused_on_every_way(tmp_path: Path, damag
             async with call.socket(role, campaign_id="c") as peer:
                 assert (await peer.next())["code"] == "store_unavailable"
                 assert await peer.closed() == 1012
+        async with call.session.get(f"{url}/api/campaigns/c/replay?speed=max") as stream:
+            assert '"code":"store_unavailable"' in await stream.text()
         status, state = await call("GET", "/api/campaigns/d/state")
         assert (status, state["structured_data"]["hp"]) == (200, 2)

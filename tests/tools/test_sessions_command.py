@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,21 @@ async def test_command_and_server_tell_the_same(tmp_path: Path) -> None:
                     # The server looks at the clock again.
                     del who["last_at"]
             assert found == answers
+
+
+def test_a_damaged_beginning_of_a_session_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.db"
+
+    async def make() -> None:
+        store = await open_store(path)
+        await Scribe(store).write(create(), Activate("main"))
+        await store.close()
+
+    asyncio.run(make())
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER event_never_changes")
+        connection.execute("UPDATE event SET data = '[7' WHERE version = 2")
+    result = run(path, "sessions", "c")
+    assert result.exit_code == 1
+    assert "version 2" in result.stderr
+    assert "Traceback" not in result.output
