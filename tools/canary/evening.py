@@ -127,6 +127,8 @@ class Evening:
         await self._dm.perform(self._prepare(scenes, 1), self._table)
         self._stage.campaigns.append(campaign_id)
         await asyncio.gather(*(seat.come() for seat in self._seats))
+        # Before anybody's role changes: who has not been answered yet could be told of it or not.
+        await self._meet()
 
     def _prepare(self, scenes: Iterator[Scene], count: int) -> list[Scene]:
         """Take the next scenes and enter them in the ledger, before anybody can hear of them."""
