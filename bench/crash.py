@@ -28,8 +28,8 @@ from typing import Any
 from msgspec import Struct
 
 from bench.recordings import steps
+from eventstore.proof.verifier import verify
 from eventstore.sqlite.store import SqliteReader
-from eventstore.verifier import verify
 from questlog.campaign.visibility import Projector
 from questlog.client import CampaignClient
 from questlog.document import diff, equal

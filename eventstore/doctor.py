@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from eventstore.errors import StoreError
 from eventstore.port import Auditor, EventReader, Finding
-from eventstore.verifier import verify
+from eventstore.proof.verifier import verify
 from questlog.campaign.errors import Rejection
 from questlog.campaign.evolve import DamagedLogError
 from questlog.campaign.upcast import UnknownSchemaError

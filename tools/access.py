@@ -21,12 +21,24 @@ from server.access.file import AccessFile
 from server.access.records import ROLES, Invite, SigningKey, member_of
 from server.access.tokens import mint, mint_for_metrics
 from server.clock import rfc3339
-from tools.options import Duration, json_option, option, store_option, url_option
+from tools.options import (
+    Duration,
+    campaign_argument,
+    complete_campaigns,
+    complete_players,
+    json_option,
+    option,
+    store_option,
+    url_option,
+)
 from tools.reading import answer
 from tools.render import Output, fail
 
 player_option = option(
-    "--player", metavar="ID", help="Which player; for a DM or spectator, who they are in the log."
+    "--player",
+    metavar="ID",
+    help="Which player; for a DM or spectator, who they are in the log.",
+    shell_complete=complete_players,
 )
 
 
@@ -46,7 +58,12 @@ def now_ms() -> int:
 
 
 @click.command()
-@option("--campaign", metavar="ID", help="The campaign it opens, be there one of this id or not.")
+@option(
+    "--campaign",
+    metavar="ID",
+    help="The campaign it opens, be there one of this id or not.",
+    shell_complete=complete_campaigns,
+)
 @option("--role", type=click.Choice(ROLES), help="What they are at the campaign.")
 @player_option
 @option("--expires", type=Duration(), default="30d", help="How long it is valid: 90s, 12h, 30d.")
@@ -128,7 +145,7 @@ def _key_row(number: int, key: SigningKey) -> tuple[str, str, str]:
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @option("--role", type=click.Choice(ROLES), help="What they are at the campaign.")
 @player_option
 @option("--uses", type=click.IntRange(min=1), default=1, help="How many may join by it.")
@@ -207,7 +224,7 @@ async def _invite(
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @option("--revoke", metavar="INVITE", help="Let nobody join by this one any more.")
 @store_option
 @json_option

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
 
 from eventstore.errors import NoStoreError
 from eventstore.port import Finding
+from eventstore.proof.verifier import verify as verified
 from eventstore.sqlite.location import path_of
 from eventstore.sqlite.proving import processors, prove
 from eventstore.sqlite.store import SqliteReader, SqliteStore
-from eventstore.verifier import survey
-from eventstore.verifier import verify as verified
 from questlog.campaign.errors import UnknownCampaign
-from tools.options import json_option, store_option
+from tools.options import complete_campaigns, json_option, store_option
 from tools.reading import answer, opened
 from tools.render import Output
 
@@ -26,7 +25,7 @@ MANY = 50_000
 
 
 @click.command()
-@click.argument("campaign", required=False)
+@click.argument("campaign", required=False, shell_complete=complete_campaigns)
 @store_option
 @json_option
 def verify(campaign: str | None, store: str, as_json: bool) -> None:
@@ -49,8 +48,8 @@ async def _verify(campaign: str | None, store: str, as_json: bool) -> bool:
                 walked += events
                 advance(events)
 
-            if campaign is None and count > 1 and total >= MANY and processors() > 1:
-                findings = _side_by_side(reader, store, progress)
+            if total >= MANY and processors() > 1:
+                findings = prove(reader, store, campaign, progress)
             else:
                 findings = verified(reader, campaign, progress=progress)
             async for finding in findings:
@@ -61,18 +60,6 @@ async def _verify(campaign: str | None, store: str, as_json: bool) -> bool:
         events = "1 event" if walked == 1 else f"{walked:,} events"
         output.line((f"{campaigns}, {events}: intact", "green"))
     return intact
-
-
-async def _side_by_side(
-    reader: SqliteReader, store: str, progress: Callable[[int], None]
-) -> AsyncIterator[Finding]:
-    """Yield what `verified` would of a whole store, found by as many processes as there may be."""
-    names, findings = await survey(reader)
-    for finding in findings:
-        yield finding
-    lengths = {summary.campaign_id: summary.version for summary in await reader.campaigns()}
-    async for finding in prove(store, {name: lengths.get(name, 0) for name in names}, progress):
-        yield finding
 
 
 async def _extent(reader: SqliteReader, campaign: str | None) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from questlog.campaign.events import Role
 from questlog.campaign.ids import check_name
 from server.access.records import ROLES, Member, member_of
 from tools.access import now_ms, opened_access
-from tools.options import json_option, option, store_option
+from tools.options import campaign_argument, complete_players, json_option, option, store_option
 from tools.reading import answer
 from tools.render import Output
 
@@ -24,7 +24,7 @@ def members() -> None:
 
 
 @members.command("list")
-@click.argument("campaign")
+@campaign_argument
 @store_option
 @json_option
 def list_members(campaign: str, store: str, as_json: bool) -> None:
@@ -33,7 +33,7 @@ def list_members(campaign: str, store: str, as_json: bool) -> None:
 
 
 @members.command()
-@click.argument("campaign")
+@campaign_argument
 @click.argument("member")
 @option("--role", type=click.Choice(ROLES), default="player", help="What they are there.")
 @option("--name", metavar="TEXT", help="What people call them; it goes into no log.")
@@ -68,8 +68,8 @@ def add(
 
 
 @members.command("role")
-@click.argument("campaign")
-@click.argument("member")
+@campaign_argument
+@click.argument("member", shell_complete=complete_players)
 @click.argument("role", type=click.Choice(ROLES))
 @store_option
 @json_option
@@ -79,8 +79,8 @@ def set_role(campaign: str, member: str, role: Role, store: str, as_json: bool) 
 
 
 @members.command()
-@click.argument("campaign")
-@click.argument("member")
+@campaign_argument
+@click.argument("member", shell_complete=complete_players)
 @store_option
 @json_option
 def remove(campaign: str, member: str, store: str, as_json: bool) -> None:

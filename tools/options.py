@@ -52,6 +52,64 @@ class Duration(click.ParamType[int]):
 
 def complete_campaigns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the campaigns of the store that begin so; none where it cannot be read."""
+    sql = (
+        "SELECT campaign_id FROM campaign WHERE substr(campaign_id, 1, length(:begin)) = :begin"
+        " ORDER BY campaign_id LIMIT :most"
+    )
+    return _offered(ctx, sql, {"begin": incomplete})
+
+
+def complete_tables(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the tables of the store at which a campaign is played and that begin so."""
+    sql = (
+        "SELECT active_table FROM campaign WHERE substr(active_table, 1, length(:begin)) = :begin"
+        " ORDER BY active_table LIMIT :most"
+    )
+    return _offered(ctx, sql, {"begin": incomplete})
+
+
+def complete_players(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the players who begin so: of the campaign's log, and those who have a seat there."""
+    # After an option that waits for its value click leaves the arguments where they are.
+    campaign = ctx.params.get("campaign") or next(iter(ctx.args), "")
+    values = {"begin": incomplete, "campaign": str(campaign)}
+    # From one member to the next by the index of ids: no walk through the log.
+    logged = """
+        WITH RECURSIVE known (member) AS (
+            SELECT min(member) FROM event WHERE campaign_id = :campaign AND member >= :begin
+            UNION ALL
+            SELECT (SELECT min(member) FROM event
+                    WHERE campaign_id = :campaign AND member > known.member)
+            FROM known WHERE substr(known.member, 1, length(:begin)) = :begin
+        )
+        SELECT member FROM known WHERE substr(member, 1, length(:begin)) = :begin AND EXISTS
+            (SELECT 1 FROM event e WHERE e.campaign_id = :campaign AND e.member = known.member
+             AND e.role = 'player')
+        LIMIT :most
+    """
+    seated = """
+        SELECT member FROM member WHERE campaign_id = :campaign AND role = 'player'
+            AND substr(member, 1, length(:begin)) = :begin ORDER BY member LIMIT :most
+    """
+    found = {*_offered(ctx, logged, values), *_offered(ctx, seated, values, suffix=".access")}
+    return sorted(found)[:COMPLETED]
+
+
+def complete_viewers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return whom a view may be made for: `dm`, `player`, `spectator`, `player:ID`."""
+    prefix = "player:"
+    found = [each for each in ("dm", "player", "spectator") if each.startswith(incomplete)]
+    if incomplete.startswith(prefix) or prefix.startswith(incomplete):
+        players = complete_players(ctx, param, incomplete.removeprefix(prefix[: len(incomplete)]))
+        found += [prefix + each for each in players]
+    return found
+
+
+def _offered(
+    ctx: click.Context, sql: str, values: Mapping[str, str], suffix: str = ""
+) -> list[str]:
+    """Return what SQL finds in the store, or in a file beside it; none where it cannot be read."""
+    import os
     import re
     import sqlite3
     from contextlib import closing
@@ -59,23 +117,32 @@ def complete_campaigns(ctx: click.Context, _param: click.Parameter, incomplete: 
     from eventstore.errors import StoreError
     from eventstore.sqlite.location import path_of
 
+    store = ctx.params.get("store") or os.environ.get("QUESTLOG_STORE") or DEFAULT_STORE
     try:
-        path = path_of(str(ctx.params.get("store") or DEFAULT_STORE))
-        uri = f"file:{quote(path.absolute().as_posix())}?mode=ro"
+        path = path_of(str(store))
+        path = path.with_name(path.name + suffix)
+        # Who may write closes the file as it was; who only reads would leave SQLite's beside it.
+        mode = "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
+        uri = f"file:{quote(path.absolute().as_posix())}?mode={mode}"
         with closing(sqlite3.connect(uri, uri=True, timeout=0.2)) as connection:
-            rows = connection.execute(
-                "SELECT campaign_id FROM campaign WHERE substr(campaign_id, 1, ?) = ?"
-                " ORDER BY campaign_id LIMIT ?",
-                (len(incomplete), incomplete, COMPLETED),
-            ).fetchall()
-    except (sqlite3.Error, StoreError, OSError):
+            connection.execute("PRAGMA query_only = ON")
+            rows = connection.execute(sql, {**values, "most": COMPLETED}).fetchall()
+    except (sqlite3.Error, StoreError, OSError, ValueError):
         return []
     # A shell puts an offer on the line as it is, and whoever makes a campaign chooses its id: one
     # that a shell would read as more than a word, like $(reboot), is not offered.
-    return [str(row[0]) for row in rows if re.fullmatch(r"[\w.@+-]+", str(row[0]))]
+    return [str(row[0]) for row in rows if re.fullmatch(r"[\w.@+:,-]+", str(row[0]))]
 
 
 campaign_argument = click.argument("campaign", shell_complete=complete_campaigns)
+viewer_option = option(
+    "--as",
+    "viewer",
+    default="dm",
+    metavar="WHO",
+    help="dm, player, player:ID or spectator.",
+    shell_complete=complete_viewers,
+)
 store_option = option(
     "--store",
     default=DEFAULT_STORE,

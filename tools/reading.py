@@ -25,7 +25,14 @@ from questlog.campaign.viewers import viewer_named
 from questlog.document import BadPointer, get, parse
 from questlog.document import diff as difference
 from questlog.sync.feed import Feed
-from tools.options import campaign_argument, complete_campaigns, json_option, option, store_option
+from tools.options import (
+    campaign_argument,
+    complete_campaigns,
+    json_option,
+    option,
+    store_option,
+    viewer_option,
+)
 from tools.render import Output, changes, fail
 
 T = TypeVar("T")
@@ -175,7 +182,7 @@ def _print_event(output: Output, event: Event, before: Loaded | None) -> None:
 @click.command()
 @campaign_argument
 @option("--at", metavar="VERSION", help="At this version or moment, not the head.")
-@option("--as", "viewer", default="dm", metavar="WHO", help="dm, player, player:ID or spectator.")
+@viewer_option
 @option("--path", default="", metavar="POINTER", help="Only what stands there (RFC 6901).")
 @store_option
 @json_option

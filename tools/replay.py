@@ -31,7 +31,7 @@ from questlog.sync.replay import (
     check_speed,
 )
 from server.showing import GoneError, Outlet, Showing, Wanted, version_of
-from tools.options import campaign_argument, json_option, option, store_option
+from tools.options import campaign_argument, json_option, option, store_option, viewer_option
 from tools.play import speed_option
 from tools.reading import answer, known, opened
 from tools.render import Output, changes, headline
@@ -71,7 +71,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
 
 @click.command()
 @campaign_argument
-@option("--as", "viewer", default="dm", metavar="WHO", help="dm, player, player:ID or spectator.")
+@viewer_option
 @option(
     "--from", "first", default="1", metavar="VERSION", help="The version or moment to begin with."
 )

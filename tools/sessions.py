@@ -22,7 +22,7 @@ from questlog.sync.recap import Recount, changed, narratives
 from server.access.attended import Attended, attended_beside
 from server.crowd import is_known
 from server.sessions import Recap, told_of
-from tools.options import json_option, option, store_option
+from tools.options import campaign_argument, complete_viewers, json_option, option, store_option
 from tools.reading import answer, known, loaded_at, opened
 from tools.render import QUIET, Output, changes
 
@@ -31,7 +31,7 @@ MINUTE = 60
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @option("--session", type=click.IntRange(min=1), metavar="N", help="This one only, in detail.")
 @store_option
 @json_option
@@ -148,13 +148,14 @@ def _viewer(context: click.Context, parameter: click.Parameter, text: str) -> Vi
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @option(
     "--as",
     "viewer",
     required=True,
     callback=_viewer,
     metavar="VIEWER",
+    shell_complete=complete_viewers,
     help="Whose: player:ID, player, spectator or dm.",
 )
 @option(

@@ -20,7 +20,7 @@ from eventstore.sqlite.importing import InterruptedImportError, import_log
 from eventstore.sqlite.location import path_of
 from questlog.campaign.ids import check_name
 from tools.backup import answering, check_readable
-from tools.options import json_option, option, store_option
+from tools.options import campaign_argument, json_option, option, store_option
 from tools.reading import answer
 from tools.render import Output
 
@@ -28,7 +28,7 @@ MAX_LINE = 256 * 1024 * 1024
 
 
 @click.command()
-@click.argument("campaign")
+@campaign_argument
 @option("--after", default=0, type=click.IntRange(min=0), help="Only later versions than this.")
 @store_option
 @json_option

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.options import json_option, option, token_option, url_option
+from tools.options import (
+    complete_campaigns,
+    complete_tables,
+    json_option,
+    option,
+    token_option,
+    url_option,
+)
 
 if TYPE_CHECKING:
     from questlog.sync.replica import Changed
@@ -20,9 +27,18 @@ MAX_PATHS = 4
 @url_option
 @token_option
 @option(
-    "--campaign", metavar="ID", help="The campaign; whatever is played at --table if not given."
+    "--campaign",
+    metavar="ID",
+    help="The campaign; whatever is played at --table if not given.",
+    shell_complete=complete_campaigns,
 )
-@option("--table", metavar="NAME", default="main", help="The table to follow.")
+@option(
+    "--table",
+    metavar="NAME",
+    default="main",
+    help="The table to follow.",
+    shell_complete=complete_tables,
+)
 @option("--player", metavar="ID", help="Who watches, on a server that asks for no token.")
 @option(
     "--until",

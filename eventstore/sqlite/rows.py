@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -200,8 +201,13 @@ def step_of(version: int, at: str, kind: str, data: str, patch: str, schema: int
     if changes(schema, kind):
         raised = upcast({"schema": schema, "kind": kind, "patch": patch, "data": data})
         kind, patch, data = raised["kind"], raised["patch"], raised["data"]
-    operations = msgspec.json.decode(patch, type=list[dict[str, Any]])
-    return Step(version, at, operations, decode_fact(kind, data))
+    return Step(version, at, _patches().decode(patch), decode_fact(kind, data))
+
+
+@cache
+def _patches() -> msgspec.json.Decoder[list[dict[str, Any]]]:
+    # Making it takes longer than most patches take to decode.
+    return msgspec.json.Decoder(list[dict[str, Any]])
 
 
 def fold_rows(state: CampaignState, rows: sqlite3.Cursor) -> CampaignState:

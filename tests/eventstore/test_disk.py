@@ -18,12 +18,12 @@ from eventstore.errors import (
     StoreReadOnlyError,
 )
 from eventstore.port import Appended, Conflict, Duplicate, Finding
+from eventstore.proof.verifier import verify
 from eventstore.sqlite import store as store_module
 from eventstore.sqlite import writer as writer_module
 from eventstore.sqlite.connection import Connection
 from eventstore.sqlite.store import SqliteReader, SqliteStore
 from eventstore.sqlite.writer import GroupCommit
-from eventstore.verifier import verify
 from questlog.campaign.commands import Activate
 from tests.eventstore.scribe import Scribe, create, open_store, put, url_of
 

@@ -9,8 +9,8 @@ import pytest
 
 from eventstore.errors import DamagedSourceError, StoreFullError
 from eventstore.port import Appended
+from eventstore.proof.verifier import verify
 from eventstore.sqlite.store import SqliteStore
-from eventstore.verifier import verify
 from tests.eventstore.forks import forking
 from tests.eventstore.scribe import Scribe, create, filled, open_store, put
 

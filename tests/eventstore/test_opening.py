@@ -20,10 +20,10 @@ from eventstore.errors import (
     StoreReadOnlyError,
     UnreadableError,
 )
+from eventstore.proof.verifier import verify
 from eventstore.sqlite import connection as connection_module
 from eventstore.sqlite.location import path_of
 from eventstore.sqlite.store import SqliteReader
-from eventstore.verifier import verify
 from questlog.campaign.commands import Activate
 from questlog.campaign.events import CampaignActivated
 from questlog.campaign.evolve import DamagedLogError

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from eventstore.chain import FIELDS, link
 from eventstore.port import Finding
+from eventstore.proof.verifier import verify
 from eventstore.sqlite.store import SqliteReader
-from eventstore.verifier import verify
 from questlog.campaign.commands import Activate
 from tests.eventstore.scribe import Scribe, any_command, create, open_store, put, url_of
 

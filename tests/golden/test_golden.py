@@ -14,9 +14,9 @@ import pytest
 from eventstore import migrator
 from eventstore.chain import GENESIS
 from eventstore.errors import OlderSchemaError
+from eventstore.proof.verifier import verify
 from eventstore.sqlite.rows import INSERT
 from eventstore.sqlite.store import SqliteReader
-from eventstore.verifier import verify
 from questlog.campaign.commands import Activate, Command, Deactivate, Rewind, digest
 from questlog.campaign.events import Actor, Event
 from questlog.campaign.evolve import DamagedLogError

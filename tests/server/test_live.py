@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from eventstore.errors import OutcomeUnknownError
+from eventstore.proof.verifier import verify
 from eventstore.sqlite.store import SqliteStore
-from eventstore.verifier import verify
 from questlog.campaign.commands import Commit, Create, Request
 from questlog.campaign.decide import Minted, decide
 from questlog.campaign.errors import (

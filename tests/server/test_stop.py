@@ -8,8 +8,8 @@ from pathlib import Path
 
 from aiohttp import WSMsgType
 
+from eventstore.proof.verifier import verify
 from eventstore.sqlite.store import SqliteReader
-from eventstore.verifier import verify
 from tests.support.peer import calling, put
 from tests.support.server import serving
 

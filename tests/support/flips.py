@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from eventstore.chain import FIELDS
 from eventstore.port import Finding
+from eventstore.proof.verifier import verify
 from eventstore.sqlite.store import SqliteReader
-from eventstore.verifier import verify
 
 COLUMNS = (*FIELDS, "hash")
 NUMBERS = frozenset({"version", "schema"})

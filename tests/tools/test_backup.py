@@ -8,6 +8,8 @@ import os
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,25 @@ from eventstore.sqlite.store import SqliteReader
 from questlog.campaign.commands import Activate, Deactivate
 from server.access.file import AccessFile
 from tests.eventstore.scribe import Scribe, create, filled, open_store, put, url_of
-from tests.support.server import Served, activate, command, state
+from tests.support.server import ROOT, Served, activate, command, state
 from tests.support.server import create as created
 from tests.tools.stores import run, write
+from tools.backup import BEHIND
+
+PRIORITIES = """
+import os
+from tools.backup import step_back
+for further in (0, 0, 5):
+    os.nice(further)
+    step_back()
+    print(os.getpriority(os.PRIO_PROCESS, 0))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _stay_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run as all other tests do, that come after in this process too."""
+    monkeypatch.setattr("tools.backup.step_back", lambda: None)
 
 
 @pytest.fixture(name="log")
@@ -352,3 +370,10 @@ def test_a_store_that_cannot_be_written_can_be_backed_up(log: Path, tmp_path: Pa
     log.chmod(0o400)
     assert run(log, "backup", str(tmp_path / "copy.db")).exit_code == 0
     assert rows(tmp_path / "copy.db", "event") == rows(log, "event")
+
+
+def test_a_backup_lets_all_else_go_first_and_is_never_brought_forward() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", PRIORITIES], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert [int(line) for line in said.stdout.split()] == [BEHIND, BEHIND, BEHIND + 5]

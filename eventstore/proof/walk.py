@@ -1,23 +1,14 @@
-"""The verifier: walks every log as it is stored and says what is damaged, and where first.
-
-It holds one chunk of a log at a time, so that its memory does not grow with the log, and may run
-while a server writes: each campaign is judged as it stood when its turn came.
-
-One damage is one finding. After a broken link the walk goes on from the hash that is stored; after
-an event that is missing or was changed the document is in doubt, and so the next snapshot is taken
-as it is instead of being reported along with every patch that no longer applies.
-"""
+"""A walk along one log as it is stored: what each event, link and snapshot of it is found to be."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from eventstore.chain import AT, DATA, GENESIS, KIND, PATCH, SCHEMA, VERSION, link
-from eventstore.errors import UnreadableError
 from eventstore.port import Auditor, Finding, Kept, StoredEvent, Summary
 from eventstore.sqlite.rows import step_of
 from questlog.campaign.evolve import DamagedLogError, fold
@@ -25,88 +16,33 @@ from questlog.campaign.state import CampaignState
 from questlog.campaign.upcast import UnknownSchemaError
 from questlog.document import equal
 
-_BROKEN = (msgspec.MsgspecError, UnknownSchemaError, DamagedLogError, UnicodeError)
+BROKEN = (msgspec.MsgspecError, UnknownSchemaError, DamagedLogError, UnicodeError)
 
 
-async def verify(
-    reader: Auditor,
-    campaign_id: str | None = None,
-    *,
-    progress: Callable[[int], None] | None = None,
-) -> AsyncIterator[Finding]:
-    """Yield what is wrong with the store and with every log in it, or with the one named.
-
-    `progress` is told of each chunk how many events were in it. A campaign that nothing in the
-    store names yields nothing.
-    """
-    names, findings = await survey(reader)
-    for finding in findings:
-        yield finding
-    for name in names if campaign_id is None else [campaign_id]:
-        async for finding in verify_campaign(reader, name, progress):
-            yield finding
+async def advance(reader: Auditor, walk: Walk, until: int) -> int:
+    """Take the next chunk of a log, to version `until`, and return how many events are in it."""
+    rows = await reader.stored(walk.campaign_id, walk.version, until)
+    texts: dict[int, str] = {}
+    for row in rows:
+        version = walk.take(row)
+        if version in walk.snapshots:
+            if version not in texts:
+                texts = await reader.stored_snapshots(
+                    walk.campaign_id, version - 1, rows[-1].version
+                )
+            walk.check_snapshot(texts.get(version))
+    walk.fold()
+    return len(rows)
 
 
-async def survey(reader: Auditor) -> tuple[list[str], list[Finding]]:
-    """Return the ids of all campaigns, and what is wrong with the store as a whole.
-
-    Where the file is so damaged that it does not say which there are, none is named.
-    """
-    try:
-        findings = await reader.inspect()
-        return await reader.logs(), findings
-    except UnreadableError as error:
-        return [], [Finding("", error.code, None, error.message)]
-
-
-async def verify_campaign(
-    reader: Auditor, name: str, progress: Callable[[int], None] | None = None
-) -> AsyncIterator[Finding]:
-    """Yield what is wrong with one log; `progress` as for `verify`."""
-    version = None
-    try:
-        kept = await reader.kept(name)
-        if kept.summary is None:
-            for finding in _orphans(name, kept):
-                yield finding
-            return
-        walk = _Walk(kept.summary, kept)
-        while rows := await reader.stored(name, walk.version, kept.summary.version):
-            texts: dict[int, str] = {}
-            for row in rows:
-                version = row.version
-                walk.take(row)
-                if version in walk.snapshots:
-                    if version not in texts:
-                        texts = await reader.stored_snapshots(name, version - 1, rows[-1].version)
-                    walk.check_snapshot(texts.get(version))
-            walk.fold()
-            if progress is not None:
-                progress(len(rows))
-            for finding in walk.found():
-                yield finding
-        walk.end()
-    except UnreadableError as error:
-        after = 1 if version is None else version + 1
-        yield Finding(name, error.code, after, error.message)
-        return
-    for finding in walk.found():
-        yield finding
-
-
-def _orphans(name: str, kept: Kept) -> list[Finding]:
-    if kept.first is not None:
-        detail = f"Versions {kept.first} to {kept.last} belong to a campaign that is not there."
-        return [Finding(name, "orphan", kept.first, detail)]
-    detail = "A snapshot belongs to a campaign that is not there."
-    return [Finding(name, "orphan", version, detail) for version, _ in kept.snapshots]
-
-
-class _Walk:
+class Walk:
     """A walk along one log: how far it came, and what the log has come to there."""
 
     def __init__(self, summary: Summary, kept: Kept) -> None:
+        self.campaign_id = summary.campaign_id
         self.version = 0
+        # The last snapshot that is what the log says, or that the walk began with.
+        self._proved = (0, "")
         self.snapshots = dict(kept.snapshots)
         self._summary = summary
         self._last = kept.last or 0
@@ -125,8 +61,32 @@ class _Walk:
         found, self._found = self._found, []
         return found
 
-    def take(self, row: StoredEvent) -> None:
-        """Look at the next event: its version, its link, its time; its patch with `fold`."""
+    def begin(self, version: int, text: str) -> None:
+        """Begin the walk behind a snapshot, taken as it is.
+
+        Raises:
+            msgspec.MsgspecError, UnicodeError, KeyError: it cannot be, or it is gone.
+        """
+        self._state = msgspec.json.decode(text, type=CampaignState)
+        self._previous, self._at = (self.snapshots[version],), self._state.last_at
+        self.version, self._proved = version, (version, text)
+
+    def proved(self) -> str:
+        """Return SHA-256, in hex, of the last snapshot that is as it should be, and its hash."""
+        version, text = self._proved
+        return sha256(f"{self.snapshots[version]} {text}".encode()).hexdigest()
+
+    def whole_until(self, version: int | None) -> bool:
+        """Return whether all is well, and was compared with a snapshot of this version."""
+        if self._broken_from is not None or self._doubted or self._state is None:
+            return False
+        return version is None or self.version == version == self._proved[0]
+
+    def take(self, row: StoredEvent) -> int:
+        """Look at the next event: its version, its link, its time; its patch with `fold`.
+
+        Returns its version.
+        """
         version, at = row.version, row.at
         if version != self.version + 1:
             self._gap(version)
@@ -150,6 +110,7 @@ class _Walk:
             self._previous = (row.hash,)
         self.version = version
         self._pending.append(row)
+        return version
 
     def fold(self) -> None:
         """Apply the patches taken since the last call."""
@@ -158,7 +119,7 @@ class _Walk:
             return
         try:
             self._state = _folded(self._state, pending)
-        except _BROKEN:
+        except BROKEN:
             self._find_broken(self._state, pending)
 
     def check_snapshot(self, text: str | None) -> None:
@@ -171,6 +132,7 @@ class _Walk:
             return
         if self._state is not None and _is_text_of(text, self._state):
             self._doubted = False
+            self._proved = (self.version, text)
             return
         try:
             snapshot = msgspec.json.decode(text, type=CampaignState)
@@ -179,6 +141,7 @@ class _Walk:
             return
         if self._state is not None and _same(self._state, snapshot):
             self._doubted = False
+            self._proved = (self.version, text)
         elif self._state is None or self._doubted:
             self._state, self._doubted = snapshot, False
         else:
@@ -240,7 +203,7 @@ class _Walk:
         for row in pending:
             try:
                 state = _folded(state, [row])
-            except _BROKEN as error:
+            except BROKEN as error:
                 if not self._doubted:
                     self._add("patch_failed", row.version, f"{error}.")
                 break
