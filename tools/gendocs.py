@@ -1,8 +1,8 @@
 """Writes the documents that are made from the code; `make docs` runs it.
 
-Two are made: the schema of the sockets' messages, from the Structs that decode them, and the tables
-of commands and options in `docs/operating.md`, from the commands themselves. A test compares them
-with the files, so that neither can fall behind.
+Three are made: the schema of the sockets' messages and the SDK's types of them, from the Structs
+that decode them, and the tables of commands and options in `docs/operating.md`, from the commands
+themselves. A test compares them with the files, so that none can fall behind.
 """
 
 from __future__ import annotations
@@ -76,10 +76,12 @@ def generated(folder: Path) -> dict[Path, str]:
     """Return each generated file of the checkout at `folder` with the text it should have."""
     # Naming the commands imports all of them, which the schema alone has no need of.
     from tools.cli import main as root
+    from tools.gentypes import message_types
 
     operating = folder / "docs" / "operating.md"
     return {
         folder / "docs" / "messages.schema.json": messages_schema(),
+        folder / "web" / "sdk" / "src" / "messages.ts": message_types(),
         operating: with_commands(operating.read_text("utf-8"), commands_reference(root)),
     }
 
