@@ -34,15 +34,17 @@ class Editor {
     const tokens = parsePointer(operation.path);
     switch (operation.op) {
       case "add":
-        return this.add(tokens, valueOf(operation));
+        this.add(tokens, given(operation));
+        return;
       case "replace":
         this.get(tokens);
-        return this.put(tokens, valueOf(operation));
+        this.put(tokens, given(operation));
+        return;
       case "remove":
         this.remove(tokens);
         return;
       case "test":
-        if (!equal(this.get(tokens), valueOf(operation))) throw new PatchError("the test fails");
+        if (!equal(this.get(tokens), given(operation))) throw new PatchError("the test fails");
         return;
       case "move": {
         const source = parsePointer(operation.from ?? missing("from"));
@@ -51,13 +53,15 @@ class Editor {
           if (source.length === tokens.length) return;
           throw new PatchError("a value cannot be moved into itself");
         }
-        return this.add(tokens, this.remove(source));
+        this.add(tokens, this.remove(source));
+        return;
       }
       case "copy": {
         const value = this.get(parsePointer(operation.from ?? missing("from")));
         // It now stands in two places: whatever this run owned inside it is its alone no more.
         this.owned.clear();
-        return this.add(tokens, value);
+        this.add(tokens, value);
+        return;
       }
       default:
         throw new PatchError("there is no such operation");
@@ -72,7 +76,10 @@ class Editor {
 
   private add(tokens: readonly string[], value: Json): void {
     const parent = tokens.length > 0 ? this.parent(tokens) : null;
-    if (!Array.isArray(parent)) return this.put(tokens, value);
+    if (!Array.isArray(parent)) {
+      this.put(tokens, value);
+      return;
+    }
     const token = tokens.at(-1) as string;
     const at = token === "-" ? parent.length : arrayIndex(token, parent.length + 1);
     parent.splice(at, 0, value);
@@ -136,7 +143,7 @@ function write(container: Container, token: string, value: Json): void {
     });
 }
 
-function valueOf(operation: Operation): Json {
+function given(operation: Operation): Json {
   return operation.value === undefined ? missing("value") : operation.value;
 }
 

@@ -22,7 +22,7 @@ import type {
 } from "./messages.js";
 import { applyPatch } from "./patch.js";
 import { isObject, type Json, type JsonObject, type Operation } from "./values.js";
-import { MisshapenError, readServerMessage } from "./wire.js";
+import { readServerMessage } from "./wire.js";
 
 /**
  * `connecting` until the first message of a connection, `stale` from a gap to its healing,
@@ -209,11 +209,9 @@ export class Replica {
       return [];
     }
     const same = message.campaign_id === this.campaignId && message.version === this.version;
-    let held: string | undefined;
-    if (same && message.position !== this.position) {
-      // Another log, or another view: a delta from this version would not lead to the truth.
-      this.position = null;
-    } else if (same && (held = this.differing(message.digest)) !== undefined) {
+    const held = same && message.position === this.position ? this.differing(message.digest) : null;
+    if (same && (message.position !== this.position || held !== null)) {
+      // Another log, another view or another document: no delta from here would lead to the truth.
       this.position = null;
     } else if (
       message.campaign_id === this.campaignId &&
@@ -228,19 +226,19 @@ export class Replica {
   }
 
   /** The digest of what is held, where it is not what the server says it is. */
-  private differing(told: string | undefined): string | undefined {
-    if (told === undefined || this.status !== "live") return undefined;
+  private differing(told: string | undefined): string | null {
+    if (told === undefined || this.status !== "live") return null;
     const held = digest(this.document);
-    return held === told ? undefined : held;
+    return held === told ? null : held;
   }
 
   /** Ask to be brought up to date, once: until it is answered, more gaps tell nothing new. */
-  private resync(held?: string): Effect[] {
+  private resync(held: string | null = null): Effect[] {
     this.status = "stale";
     if (this.asked) return [];
     this.asked = true;
     const message = { type: "resync", position: this.position } as const;
-    return [{ type: "send", message: held === undefined ? message : { ...message, digest: held } }];
+    return [{ type: "send", message: held === null ? message : { ...message, digest: held } }];
   }
 }
 
@@ -253,5 +251,3 @@ function changed(
   const { campaign_id, version } = message;
   return { type: "changed", campaign_id, version, patch, events, reason };
 }
-
-export { MisshapenError };

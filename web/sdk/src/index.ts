@@ -1,0 +1,16 @@
+export { Backoff } from "./backoff.js";
+export { canonical, digest } from "./canonical.js";
+export { PATIENCE, type Patience, type World } from "./carrier.js";
+export { CampaignClient, type ClientOptions, type View } from "./client.js";
+export { ClosedError, RejectedError } from "./closing.js";
+export { Company, type TalkTold } from "./company.js";
+export type { Connection, ConnectionState } from "./connection.js";
+export { freshId } from "./ids.js";
+export { Ladder, WAYS, type Way } from "./ladder.js";
+export type * from "./messages.js";
+export { applyPatch } from "./patch.js";
+export { arrayIndex, getAt, joinPointer, PatchError, parsePointer } from "./pointer.js";
+export { type Changed, type Effect, type Held, Replica, type ReplicaStatus } from "./replica.js";
+export { BrowserStorage, type Kept, type Storage } from "./storage.js";
+export { equal, isObject, type Json, type JsonObject, type Operation } from "./values.js";
+export { MisshapenError } from "./wire.js";
