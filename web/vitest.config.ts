@@ -1,9 +1,7 @@
 import { defineConfig } from "vitest/config";
+import { alias } from "./vite.alias.js";
 
 export default defineConfig({
-  test: {
-    include: ["*/test/**/*.test.{ts,tsx}"],
-    environment: "node",
-    testTimeout: 60_000,
-  },
+  resolve: { alias },
+  test: { include: ["*/test/**/*.test.{ts,tsx}"], testTimeout: 60_000 },
 });

@@ -107,10 +107,10 @@ export class CampaignClient {
   }
 
   /** Have `listener` called after each change; returns what ends that. */
-  subscribe(listener: () => void): () => void {
+  readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
-  }
+  };
 
   /** Have `listener` told of everything that comes of a message: changes, signals, answers. */
   onEffect(listener: (effect: Effect) => void): () => void {

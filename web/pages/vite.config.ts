@@ -1,0 +1,50 @@
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import react from "@vitejs/plugin-react";
+import { defineConfig, type Plugin } from "vite";
+import { alias } from "../vite.alias.js";
+
+const SMALLEST = 1_024;
+
+/** Beside each file, what a server sends of it to a browser that takes it compressed. */
+function compressed(): Plugin {
+  return {
+    name: "compressed",
+    apply: "build",
+    generateBundle(_, bundle) {
+      for (const file of Object.values(bundle)) {
+        const source = Buffer.from(file.type === "chunk" ? file.code : file.source);
+        if (source.length < SMALLEST) continue;
+        const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } };
+        this.emitFile({
+          type: "asset",
+          fileName: `${file.fileName}.br`,
+          source: brotliCompressSync(source, quality),
+        });
+        this.emitFile({
+          type: "asset",
+          fileName: `${file.fileName}.gz`,
+          source: gzipSync(source, { level: 9 }),
+        });
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  root: import.meta.dirname,
+  // The server may stand below a prefix of another's.
+  base: "./",
+  resolve: { alias },
+  plugins: [react(), compressed()],
+  build: {
+    outDir: "../../server/static/pages",
+    emptyOutDir: true,
+    target: "es2022",
+    // A policy without inline scripts and data URLs: everything is a file of its own.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: ["play.html"].map(name => `${import.meta.dirname}/${name}`),
+    },
+  },
+});
