@@ -9,6 +9,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.9
 
+# Node is a package of Python's too, so that nothing but Python need be there.
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm --prefix web
+MODULES := web/node_modules/.installed
+PAGES := server/static/pages/play.html
+PAGE_SOURCES := $(shell find web/sdk/src web/react/src web/pages -type f -not -path '*/dist/*' 2>/dev/null)
+
 TYPED := questlog eventstore server tools migrations tests bench examples
 UNIT := tests/document tests/campaign tests/sync tests/house
 CORE := questlog/document/*,questlog/campaign/*,questlog/sync/*,eventstore/*
@@ -23,7 +29,7 @@ run: install ## serve the demo campaign, perform it and show the players' live v
 	@$(BIN)/questlog demo
 
 .PHONY: install
-install: $(STAMP) ## make .venv with .venv/bin/questlog (PYTHON=python3.13 chooses the interpreter)
+install: $(STAMP) $(PAGES) ## make .venv with .venv/bin/questlog (PYTHON=python3.13 chooses the interpreter), and the pages
 
 $(STAMP): pyproject.toml constraints.txt
 	@python=; \
@@ -53,11 +59,20 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null
 	@touch $@
 
+$(MODULES): $(STAMP) web/package.json web/package-lock.json
+	@$(NPM) ci --silent --no-progress
+	@touch $@
+
+$(PAGES): $(MODULES) $(PAGE_SOURCES) web/package.json
+	@$(NPM) run --silent build -- --logLevel warn
+
 .PHONY: test
 test: install ## everything CI runs: format, lint, types, all tests, the coverage floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
+	$(NPM) run --silent check
+	$(NPM) run --silent test
 	$(BIN)/python -m pytest -n auto --dist worksteal \
 	  --cov --cov-config=pyproject.toml --cov-report=
 	$(BIN)/coverage report --include='$(CORE)' --fail-under=97
@@ -68,6 +83,8 @@ check: install ## fast: format, lint, types, unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
+	$(NPM) run --silent check
+	$(NPM) run --silent test
 	$(BIN)/python -m pytest -q -n auto $(UNIT)
 
 .PHONY: bench
@@ -112,9 +129,13 @@ lock: ## write constraints.txt anew, with the newest versions pyproject.toml all
 	  echo '# Made by `make lock`; not edited by hand.'; \
 	  cat .venv-lock/pins.txt; } > constraints.txt
 	@rm -rf .venv-lock
+	@rm -f web/package-lock.json
+	@$(NPM) install --silent --package-lock-only
+	@$(BIN)/python -m tools.plainlock web/package-lock.json
 
 .PHONY: clean
 clean: ## remove the environment, caches and builds
+	@rm -rf web/node_modules web/*/dist web/*.tsbuildinfo web/*/*.tsbuildinfo server/static/pages
 	@rm -rf $(VENV) .venv-lock build dist htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@rm -f .coverage .coverage.*
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

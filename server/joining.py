@@ -1,11 +1,6 @@
-"""HTTP: an invite becomes a token, and the page a player opens to do that."""
+"""HTTP: an invite becomes a token."""
 
 from __future__ import annotations
-
-from collections.abc import Awaitable, Callable, Mapping
-from importlib import resources
-from pathlib import Path
-from types import MappingProxyType
 
 from aiohttp import web
 
@@ -21,18 +16,6 @@ from server.services import services_of
 
 MAX_JOIN = 4_096
 SECOND = 1000
-# The page loads its own script and style and talks to this server; nothing else.
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-FILES: Mapping[str, str] = MappingProxyType(
-    {"/join": "join.html", "/join/join.js": "join.js", "/join/join.css": "join.css"}
-)
-TYPES: Mapping[str, str] = MappingProxyType(
-    {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
-)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def join(request: web.Request) -> web.Response:
@@ -63,20 +46,3 @@ async def join(request: web.Request) -> web.Response:
     until = rfc3339(now + invite.lasts * SECOND)
     joined = Joined(token, invite.campaign_id, invite.role, viewer.player_id, until)
     return answer(joined, headers={"Cache-Control": "no-store"})
-
-
-def pages() -> Mapping[str, Handler]:
-    """Return the handler of each file of the page, by its path."""
-    return {path: _file(name) for path, name in FILES.items()}
-
-
-def _file(name: str) -> Handler:
-    """Return what serves a file: whole, as it is small, so that no Range or date can be wrong."""
-    path = Path(str(resources.files("server").joinpath("static", name)))
-    body, kind = path.read_bytes(), TYPES[path.suffix]
-
-    async def handler(_request: web.Request) -> web.StreamResponse:
-        headers = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
-        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
-
-    return handler

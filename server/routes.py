@@ -13,7 +13,7 @@ from aiohttp import web
 from questlog.campaign.authority import Act
 from questlog.campaign.visibility import Rules
 from questlog.sync.messages import CommitForm
-from server import campaigns, fallbacks, joining, probes, sockets, states
+from server import campaigns, fallbacks, joining, pages, probes, sockets, states
 from server.admission import TokenReader
 from server.bodies import (
     ActivateBody,
@@ -315,7 +315,7 @@ def add_to(app: web.Application) -> None:
             app.router.add_get(route.path, handler)
         else:
             app.router.add_route(route.method, route.path, handler)
-    for path, page in joining.pages().items():
+    for path, page in pages.pages(pages.built()).items():
         app.router.add_get(path, behind_the_door(None, page))
     app.router.add_get("/ws/campaign/player", sockets.player)
     app.router.add_get("/ws/campaign/dm", sockets.dm)

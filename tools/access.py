@@ -194,7 +194,7 @@ def invite(
 
 def link_of(url: str, campaign: str, secret: str) -> str:
     """Return the link of an invite: the secret is behind the #, and goes to no server."""
-    return f"{url.rstrip('/')}/join?campaign_id={quote(campaign, safe='')}#invite={secret}"
+    return f"{url.rstrip('/')}/play?campaign_id={quote(campaign, safe='')}#invite={secret}"
 
 
 async def _invite(

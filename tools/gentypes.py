@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 import msgspec
@@ -17,7 +17,7 @@ HEAD = """\
 import type { Json, JsonObject, Operation } from "./values.js";
 """
 # What a field of any shape holds, by its name.
-KNOWN = {"structured_data": "JsonObject", "patch": "Operation[]", "position": "string"}
+KNOWN: Mapping[str, str] = {"structured_data": "JsonObject", "patch": "Operation[]", "position": "string"}
 
 
 def message_types() -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from questlog.document import encode
-from server.joining import FILES
+from server.pages import PAGES
 from server.routes import routes
 
 KEPT, PLAYED, ELSEWHERE = "kept", "played", "elsewhere"
@@ -204,7 +204,7 @@ def calls_of(caller: Caller, invite: str) -> tuple[Call, ...]:
     queries += [state + b"?version=1", state + b"?as=player:tobin", state + b"?version=2&as=dm"]
     found += [Call("GET", target) for target in queries]
     found += [Call("HEAD", state), Call("GET", state, ((b"If-None-Match", b'"1"'),))]
-    found += [Call("GET", path.encode()) for path in FILES]
+    found += [Call("GET", path.encode()) for path in PAGES]
     preflight = ((b"Origin", APP.encode()), (b"Access-Control-Request-Method", b"PUT"))
     found += [Call("OPTIONS", state, preflight), Call("OPTIONS", state), Call("GET", b"/nothing")]
     return tuple(found)

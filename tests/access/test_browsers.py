@@ -114,7 +114,7 @@ async def test_without_a_setting_there_is_no_cors(tmp_path: Path) -> None:
 
 async def test_every_answer_has_the_headers_and_none_sets_a_cookie(served: Guarded) -> None:
     async with served.calling("dm") as call:
-        paths = ["/healthz", "/metrics", "/join", "/join/join.js", "/api/campaigns", "/nowhere"]
+        paths = ["/healthz", "/metrics", "/play", "/api/campaigns", "/nowhere"]
         for path in paths:
             async with call.session.get(call.url + path) as answer:
                 missing = [name for name in HEADERS if name not in answer.headers]

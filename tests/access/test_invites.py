@@ -167,24 +167,3 @@ async def test_an_open_server_has_nothing_to_join(tmp_path: Path) -> None:
         served.services.admission.authenticator.access = None
         status, problem = await join(call, "x", "x")
         assert (status, problem["code"]) == (403, "forbidden")
-
-
-async def test_the_page_is_served_with_its_own_policy_and_keeps_nothing_secret(
-    served: Guarded,
-) -> None:
-    async with served.calling() as call:
-        for path, kind in (
-            ("/join?campaign_id=c", "text/html"),
-            ("/join/join.js", "javascript"),
-            ("/join/join.css", "text/css"),
-        ):
-            async with call.session.get(call.url + path) as answer:
-                assert answer.status == 200
-                assert kind in answer.headers["Content-Type"]
-                policy = answer.headers["Content-Security-Policy"]
-                assert "default-src 'none'" in policy
-                assert "script-src 'self'" in policy
-                assert "unsafe" not in policy
-                text = await answer.text()
-                assert "innerHTML" not in text
-                assert "http://" not in text

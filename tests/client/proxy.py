@@ -1,4 +1,4 @@
-"""A TCP proxy that can lose what a server says, and cut connections."""
+"""A TCP proxy that can lose what a server says, cut connections, and refuse sockets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
 
 class Proxy:
     """Passes bytes on between clients and a server.
@@ -14,12 +16,16 @@ class Proxy:
     Attributes:
         url: where clients connect.
         deaf: while set, what the server says is lost.
+        down: while set, whoever connects is cut off at once.
+        socketless: while set, no WebSocket gets through, as behind some firewalls.
         accepted: how many connections there have been.
     """
 
     def __init__(self, target: str) -> None:
         self.url = ""
         self.deaf = False
+        self.down = False
+        self.socketless = False
         self.accepted = 0
         self._target = urlsplit(target)
         self._writers: set[asyncio.StreamWriter] = set()
@@ -41,7 +47,7 @@ class Proxy:
 
     def cut(self) -> None:
         """Break off every connection, saying nothing."""
-        for writer in self._writers:
+        for writer in list(self._writers):
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -49,16 +55,31 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        self._writers.add(writer)
+        own = {writer}
+        self._writers |= own
         try:
-            there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
-            self._writers.add(back)
-            await asyncio.gather(
-                self._pass_on(reader, back, from_server=False),
-                self._pass_on(there, writer, from_server=True),
-            )
+            with suppress(ConnectionError):
+                first = b"" if self.down else await reader.read(65536)
+                if self.socketless and b"upgrade: websocket" in first.lower():
+                    writer.write(REFUSED)
+                    await writer.drain()
+                elif first:
+                    host, port = self._target.hostname, self._target.port
+                    there, back = await asyncio.open_connection(host, port)
+                    own.add(back)
+                    self._writers.add(back)
+                    back.write(first)
+                    await asyncio.gather(
+                        self._pass_on(reader, back, from_server=False),
+                        self._pass_on(there, writer, from_server=True),
+                    )
         finally:
-            self.cut()
+            for each in own:
+                if self.down:
+                    each.transport.abort()
+                else:
+                    each.close()
+            self._writers -= own
             self._tasks.discard(task)
 
     async def _pass_on(

@@ -304,15 +304,15 @@ async def test_calls_and_pages_come_through(evening: Evening) -> None:
     async with evening.visiting() as stranger:
         status, answer = await stranger("PUT", path, data=io.BytesIO(book), **jacket)
         assert (status, answer["code"]) == (401, "unauthenticated")
-        for page in ("/join", "/join/join.js", "/readyz"):
+        for page in ("/play", "/readyz"):
             async with stranger.session.get(evening.url + page) as shown:
                 assert shown.status == 200
                 assert shown.headers["Strict-Transport-Security"] == STRICT_TRANSPORT
                 assert "Content-Encoding" not in shown.headers
-        plain = f"http://{NAME}:{evening.site.http}/join?campaign_id=c"
+        plain = f"http://{NAME}:{evening.site.http}/play?campaign_id=c"
         async with stranger.session.post(plain, allow_redirects=False) as led:
             assert led.status == 308
-            assert led.headers["Location"] == f"https://{NAME}/join?campaign_id=c"
+            assert led.headers["Location"] == f"https://{NAME}/play?campaign_id=c"
 
 
 async def test_a_visitor_is_known_by_the_address_the_proxy_sees(evening: Evening) -> None:

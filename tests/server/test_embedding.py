@@ -74,11 +74,11 @@ async def test_the_pages_and_the_description_know_their_prefix(tmp_path: Path) -
         place(tmp_path / "questlog.db") as here,
         aiohttp.ClientSession() as session,
     ):
-        async with session.get(f"{here.url}/join?campaign_id=c") as answer:
+        async with session.get(f"{here.url}/play?campaign_id=c") as answer:
             page = await answer.text()
             base = answer.url
         linked = re.findall(r'(?:href|src)="([^"]+)"', page)
-        assert len(linked) == 2
+        assert len(linked) == 3
         scripts = ""
         for link in linked:
             async with session.get(base.join(URL(link))) as answer:

@@ -27,7 +27,7 @@ async def raw(call: Caller, first: bytes, *headers: bytes, body: bytes = b"") ->
         writer.close()
 
 
-@pytest.mark.parametrize("path", [b"/ws/campaign/player", b"/join", b"/nowhere", b"/healthz"])
+@pytest.mark.parametrize("path", [b"/ws/campaign/player", b"/play", b"/nowhere", b"/healthz"])
 @pytest.mark.parametrize("expected", [b"CANARY", b"\xff"])
 async def test_an_expectation_is_refused_in_the_same_way_everywhere(
     call: Caller, path: bytes, expected: bytes
@@ -97,7 +97,7 @@ async def test_a_page_comes_whole_whatever_is_asked_of_it(call: Caller, header: 
 
 async def page_with(call: Caller, headers: dict[str, str]) -> tuple[int, str]:
     """Return the status and the text of the page where invites are opened."""
-    async with call.session.get(f"{call.url}/join", headers=headers) as answer:
+    async with call.session.get(f"{call.url}/play", headers=headers) as answer:
         return answer.status, await answer.text()
 
 

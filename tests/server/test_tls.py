@@ -124,7 +124,7 @@ async def test_browsers_are_told_to_come_back_over_tls_alone(
     async with secured(tmp_path / "q.db", "--open", *files(certificate)) as served:
         connector = aiohttp.TCPConnector(ssl=certificate.context())
         async with aiohttp.ClientSession(connector=connector) as session:
-            for path in ("/healthz", "/join", "/nowhere"):
+            for path in ("/healthz", "/play", "/nowhere"):
                 async with session.get(served.url + path) as answer:
                     assert answer.headers["Strict-Transport-Security"] == STRICT_TRANSPORT
             for scheme, status in (("https", 200), ("http", 403)):

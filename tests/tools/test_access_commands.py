@@ -146,7 +146,7 @@ async def test_an_invite_is_a_link_whose_secret_no_server_sees(
     link = (
         await saying(path, "invite", "c", "--player", "mira", "--url", "https://q.example/")
     ).strip()
-    assert link.startswith("https://q.example/join?campaign_id=c#invite=")
+    assert link.startswith("https://q.example/play?campaign_id=c#invite=")
     (made,) = await telling(path, "invites", "c")
     assert (made["member"], made["state"], made["uses"], made["max_uses"]) == ("mira", "open", 0, 1)
     secret = link.rpartition("=")[2]
@@ -187,7 +187,7 @@ async def test_on_a_terminal_an_invite_is_a_qr_code_too(tmp_path: Path) -> None:
     seen = await asyncio.to_thread(read_all, ours)
     assert await process.wait() == 0
     assert "▄" in seen or "▀" in seen or "█" in seen
-    assert "/join?campaign_id=c#invite=" in seen
+    assert "/play?campaign_id=c#invite=" in seen
 
 
 def command_line(*arguments: str) -> list[str]:

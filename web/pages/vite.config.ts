@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
@@ -44,7 +45,9 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: ["play.html"].map(name => `${import.meta.dirname}/${name}`),
+      input: readdirSync(import.meta.dirname)
+        .filter(name => name.endsWith(".html"))
+        .map(name => `${import.meta.dirname}/${name}`),
     },
   },
 });

@@ -91,7 +91,7 @@ abstract class HttpCarrier implements Carrier {
       ]);
     } catch (error) {
       if (error instanceof ClosedError || error instanceof MissedError) throw error;
-      if (!(error instanceof GoneError || isNetwork(error))) throw error;
+      if (!(error instanceof GoneError)) throw error;
     }
     return null;
   }
@@ -133,7 +133,9 @@ abstract class HttpCarrier implements Carrier {
   private async seated(table: string, signal: AbortSignal): Promise<string | null> {
     const { target } = this.place;
     const answer = await this.call("GET", `${target.url}/api/campaigns`, signal);
-    const body = (await answer.json()) as { campaigns: { campaign_id: string; table: string }[] };
+    const body = (await reached(answer.json())) as {
+      campaigns: { campaign_id: string; table: string }[];
+    };
     return body.campaigns.find(each => each.table === table)?.campaign_id ?? null;
   }
 
@@ -182,7 +184,7 @@ abstract class HttpCarrier implements Carrier {
   private async post(id: string, message: ClientMessage, signal: AbortSignal): Promise<Updates> {
     const url = callUrl(this.place.target, id, "messages");
     const answer = await this.call("POST", url, signal, { body: JSON.stringify(message) });
-    return (await answer.json()) as Updates;
+    return (await reached(answer.json())) as Updates;
   }
 
   /**
@@ -199,16 +201,20 @@ abstract class HttpCarrier implements Carrier {
     signal: AbortSignal,
     more: { body?: string; headers?: Record<string, string>; patience?: number } = {},
   ): Promise<Response> {
-    const waited = AbortSignal.timeout(more.patience ?? 2 * this.patience.silence);
-    const answer = await this.world.fetch(url, {
-      method,
-      headers: { ...headersOf(this.place.target), ...more.headers },
-      // A stream is read for as long as it lasts: there, silence is watched for where it is read.
-      signal:
-        more.patience === Number.POSITIVE_INFINITY ? signal : AbortSignal.any([signal, waited]),
-      cache: "no-store",
-      ...(more.body === undefined ? {} : { body: more.body }),
-    });
+    const { patience = 2 * this.patience.silence, headers, ...rest } = more;
+    // A stream is read for as long as it lasts: there, silence is watched for where it is read.
+    const within = Number.isFinite(patience)
+      ? AbortSignal.any([signal, AbortSignal.timeout(patience)])
+      : signal;
+    const answer = await reached(
+      this.world.fetch(url, {
+        method,
+        headers: { ...headersOf(this.place.target), ...headers },
+        signal: within,
+        cache: "no-store",
+        ...rest,
+      }),
+    );
     this.host.heard();
     if (answer.status === 200) return answer;
     throw await refusalOf(answer, method === "POST");
@@ -243,7 +249,7 @@ export class StreamCarrier extends HttpCarrier {
     let buffer = "";
     try {
       for (;;) {
-        const { done, value } = await reader.read();
+        const { done, value } = await reached(reader.read());
         if (done) return;
         clearTimeout(timer);
         timer = setTimeout(() => silent.abort(), 2 * this.patience.silence);
@@ -282,7 +288,7 @@ export class PollCarrier extends HttpCarrier {
       const answer = await this.call("GET", url, signal, {
         patience: wait + this.patience.silence,
       });
-      const told = (await answer.json()) as Updates;
+      const told = (await reached(answer.json())) as Updates;
       for (const message of told.messages) this.take(message);
       this.host.confirm(told.position ?? null);
       introduce = null;
@@ -326,10 +332,11 @@ async function firstOf(
   }
 }
 
-/** Whether `fetch` failed for want of a network, or was given up. */
-function isNetwork(error: unknown): boolean {
-  return (
-    error instanceof TypeError ||
-    (error instanceof DOMException && /abort|timeout/i.test(error.name))
-  );
+/** What a network brings; whatever a browser calls it when it does not, the connection is gone. */
+async function reached<T>(brought: Promise<T>): Promise<T> {
+  try {
+    return await brought;
+  } catch (error) {
+    throw new GoneError(String(error));
+  }
 }

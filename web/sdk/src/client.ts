@@ -63,6 +63,8 @@ export interface ClientOptions {
   world?: World;
 }
 
+/** Milliseconds: soon, for pages are closed without a word; and not with each change of a fight. */
+const SAVE_SOON = 200;
 const SAVE_EVERY = 2_000;
 
 export class CampaignClient {
@@ -78,6 +80,8 @@ export class CampaignClient {
   private unanswered: readonly SuggestMessage[] = [];
   private restored = false;
   private keptAt = 0;
+  private key: string | null = null;
+  private savedAt = 0;
   private saving: ReturnType<typeof setTimeout> | undefined;
   private readonly stopping = new AbortController();
   private started: Promise<void> | null = null;
@@ -240,13 +244,15 @@ export class CampaignClient {
       if (lost.includes(this.line.closed?.code ?? "")) {
         clearTimeout(this.saving);
         this.saving = undefined;
-        await this.storage?.forget(await this.key());
+        if (this.key !== null) await this.storage?.forget(this.key);
       }
     }
   }
 
   private async restore(): Promise<void> {
-    const kept = this.storage === null ? null : await this.storage.load(await this.key());
+    if (this.storage === null) return;
+    this.key = await this.findKey();
+    const kept = await this.storage.load(this.key);
     if (kept === null || this.line.closed !== null) return;
     if (kept.held !== null) {
       this.replica.resume(kept.held);
@@ -347,7 +353,8 @@ export class CampaignClient {
 
   private scheduleSave(): void {
     if (this.storage === null || this.line.closed !== null) return;
-    this.saving ??= setTimeout(() => this.save(), SAVE_EVERY);
+    const wait = Math.max(SAVE_SOON, this.savedAt + SAVE_EVERY - Date.now());
+    this.saving ??= setTimeout(() => this.save(), wait);
   }
 
   private save(): void {
@@ -360,11 +367,12 @@ export class CampaignClient {
         : { campaign_id: campaignId, version, position, document };
     const heardAt = this.line.heardAt || this.keptAt;
     const kept: Kept = { held, heardAt, suggestions: [...this.unanswered] };
-    void this.key().then(key => this.storage?.save(key, kept));
+    this.savedAt = Date.now();
+    if (this.key !== null) void this.storage?.save(this.key, kept);
   }
 
   /** Under what a view is kept: two who use one browser never see each other's. */
-  private async key(): Promise<string> {
+  private async findKey(): Promise<string> {
     const { url, campaignId, table, role, playerId, getToken } = this.options;
     if (getToken !== undefined) this.token ??= await getToken(null);
     const place = campaignId ?? `table ${table ?? "main"}`;

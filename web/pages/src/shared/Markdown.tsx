@@ -69,11 +69,7 @@ function list({ ordered, start, items }: Tokens.List): ReactNode {
     // biome-ignore lint/suspicious/noArrayIndexKey: a text has no other names for its parts
     <li key={index}>{rendered(item.tokens)}</li>
   ));
-  return createElement(
-    ordered ? "ol" : "ul",
-    ordered && start !== "" ? { start } : null,
-    children,
-  );
+  return createElement(ordered ? "ol" : "ul", ordered && start !== "" ? { start } : null, children);
 }
 
 function table({ header, rows }: Tokens.Table): ReactNode {

@@ -148,23 +148,63 @@ function lastText(tales: Tale[]): string | null {
   return textOf(isObject(entry) ? entry.text : entry);
 }
 
-export interface Turn {
-  /** How many turns there have been, or what is said instead. */
-  turn: string | null;
-  round: string | null;
-  current: string | null;
+/** Somebody whose turn it may be: a character, or whoever else has an initiative. */
+export interface Actor {
+  key: string;
+  /** By what else they are called in the document: an id, a name. */
+  called: (string | null)[];
+  name: string;
 }
 
-export function turnOf(turn: Json | undefined, info: Json | undefined): Turn {
-  const said = isObject(info) ? info : {};
-  return { turn: textOf(turn), round: textOf(said.round), current: nameOf(said.current) };
-}
-
-/** The order of a fight: from `initiative`, else from `turn_info.order`. */
-export function orderOf(initiative: Json | undefined, info: Json | undefined): [string, string][] {
+/**
+ * The order of a fight: from `initiative`, else from `turn_info.order`.
+ *
+ * An entry may be an object with a name, a name, or the id of a character.
+ */
+export function orderOf(
+  initiative: Json | undefined,
+  info: Json | undefined,
+  party: Character[],
+): Actor[] {
   const own = entriesOf(initiative);
   const told = own.length > 0 ? own : entriesOf(isObject(info) ? info.order : undefined);
-  return told.map(([key, each]) => [key, nameOf(each) ?? textOf(each) ?? key]);
+  return told.map(([key, each]) => {
+    const text = nameOf(each) ?? key;
+    const character = party.find(one => one.key === text || textOf(one.value.id) === text);
+    const id = isObject(each) ? textOf(each.id) : null;
+    return { key, called: [id, text, character?.key ?? null], name: character?.name ?? text };
+  });
+}
+
+/** Whose turn it is, as the document calls them; null: nobody's in particular. */
+export function currentOf(info: Json | undefined): string | null {
+  if (!isObject(info)) return null;
+  return isObject(info.current)
+    ? (textOf(info.current.id) ?? nameOf(info.current))
+    : textOf(info.current);
+}
+
+/** Whether a character is the one whose turn it is. */
+export function isCurrent(character: Character, current: string | null): boolean {
+  return (
+    current !== null &&
+    [character.key, character.name, textOf(character.value.id)].includes(current)
+  );
+}
+
+/** What people call whoever's turn it is. */
+export function nameOfCurrent(
+  info: Json | undefined,
+  party: Character[],
+  order: Actor[],
+): string | null {
+  const current = currentOf(info);
+  if (current === null) return null;
+  return (
+    party.find(each => isCurrent(each, current))?.name ??
+    order.find(each => each.called.includes(current))?.name ??
+    (isObject(info) ? nameOf(info.current) : null)
+  );
 }
 
 /** Whatever has no place of its own on the page. */

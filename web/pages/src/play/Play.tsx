@@ -1,0 +1,131 @@
+import { useClient, usePart, useView } from "@questlog/react";
+import { useEffect, useState } from "react";
+import { Closed } from "../shared/Closed.js";
+import { textOf } from "../shared/document.js";
+import { Lamp } from "../shared/Lamp.js";
+import type { Seat } from "../shared/seat.js";
+import { Company } from "./Company.js";
+import { Party } from "./Party.js";
+import { Rest } from "./Rest.js";
+import { Scene } from "./Scene.js";
+import { Since } from "./Since.js";
+import { Story } from "./Story.js";
+import { Suggest } from "./Suggest.js";
+import { You } from "./You.js";
+
+const PANELS = ["Story", "Party", "You", "Table"] as const;
+type Panel = (typeof PANELS)[number];
+
+/** The player's page: everything at once on a wide screen, one panel at a time on a phone. */
+export function Play({ seat }: { seat: Seat }) {
+  const [panel, setPanel] = useState<Panel>("Story");
+  const closed = useView(view => view.connection.closed, null);
+  const waiting = useView(view => view.connection.state === "waiting", false);
+  const hasDocument = useView(view => view.document !== null, false);
+  if (closed !== null && !hasDocument) return <Closed sentence={closed.message} />;
+  return (
+    <div className="play" data-panel={panel}>
+      <Head seat={seat} />
+      {closed !== null && (
+        <p className="notice ember" role="alert">
+          {closed.message} Ask the DM for a new link.
+        </p>
+      )}
+      {hasDocument ? (
+        <main className="panels">
+          <section className="panel story" data-name="Story" aria-label="Story">
+            <Since />
+            <Scene />
+            <Story />
+          </section>
+          <section className="panel" data-name="Party" aria-label="Party">
+            <Party />
+          </section>
+          <section className="panel" data-name="You" aria-label="You">
+            <You playerId={seat.playerId} />
+          </section>
+          <section className="panel" data-name="Table" aria-label="Table">
+            <Company seat={seat} />
+            <Rest />
+          </section>
+        </main>
+      ) : (
+        <Empty waiting={waiting} />
+      )}
+      {hasDocument && (
+        <footer className="hand">
+          <Suggest seat={seat} />
+          <nav className="tabs" aria-label="Panels">
+            {PANELS.map(each => (
+              <button
+                type="button"
+                key={each}
+                aria-pressed={each === panel}
+                onClick={() => setPanel(each)}
+              >
+                {each}
+              </button>
+            ))}
+          </nav>
+        </footer>
+      )}
+    </div>
+  );
+}
+
+function Head({ seat }: { seat: Seat }) {
+  const title = useTitle(seat);
+  return (
+    <header className="head">
+      <h1>{title}</h1>
+      <Lamp />
+      <p className="hush small seat">{youAre(seat)}</p>
+    </header>
+  );
+}
+
+function youAre(seat: Seat): string {
+  if (seat.role === "spectator") return "You watch.";
+  return seat.playerId === null ? "You watch, and may suggest." : `You are ${seat.playerId}.`;
+}
+
+/** The document's title, else the campaign's, else its id. */
+function useTitle(seat: Seat): string {
+  const client = useClient();
+  const own = textOf(usePart("/title"));
+  const campaignId = useView(view => view.campaignId, null);
+  const [told, setTold] = useState<string | null>(null);
+  useEffect(() => {
+    if (client === null || campaignId === null) return;
+    const ended = new AbortController();
+    const headers = seat.token === null ? {} : { Authorization: `Bearer ${seat.token}` };
+    fetch(`${seat.url}/api/campaigns/${encodeURIComponent(campaignId)}`, {
+      headers,
+      signal: ended.signal,
+    })
+      .then(answer => answer.json())
+      .then((body: { title?: unknown }) => {
+        if (typeof body.title === "string") setTold(body.title);
+      })
+      // The id will do.
+      .catch(() => {});
+    return () => ended.abort();
+  }, [client, campaignId, seat]);
+  const title = own ?? told ?? campaignId ?? "Questlog";
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+  return title;
+}
+
+function Empty({ waiting }: { waiting: boolean }) {
+  return (
+    <main className="waiting">
+      <div className="candle" aria-hidden="true" />
+      <p className="tale">
+        {waiting ? "Nothing is being played at this table yet." : "Coming to the table…"}
+      </p>
+      {waiting && <p className="hush">Stay: this page opens by itself when the DM begins.</p>}
+    </main>
+  );
+}
