@@ -32,6 +32,7 @@ from server.bodies import (
     UpdatesAnswer,
 )
 from server.callers import CALLER
+from server.console import console
 from server.doorway import token_of
 from server.history import history
 from server.openapi import BASE, BODY, CAMPAIGN, CHANGE, KEY, Handler, Route, describe
@@ -41,7 +42,15 @@ from server.services import services_of
 
 def routes() -> list[Route]:
     """Return every call, in the order of the documentation."""
-    return [*_campaigns(), *history(), *_states(), *_live(), *_rules_and_seats(), *_server()]
+    return [
+        *_campaigns(),
+        *history(),
+        *_states(),
+        *_live(),
+        *_rules_and_seats(),
+        *console(),
+        *_server(),
+    ]
 
 
 def _campaigns() -> list[Route]:

@@ -180,7 +180,7 @@ def invite(
         campaign, role or "player", player, None if unlimited else uses, expires, lasts, store
     )
     invite_id, secret = answer(work, as_json=as_json)
-    link = link_of(url, campaign, secret)
+    link = link_of(url, campaign, secret, page_of(role))
     output = Output()
     if as_json:
         output.json({"invite_id": invite_id, "link": link})
@@ -192,9 +192,14 @@ def invite(
     click.echo(link)
 
 
-def link_of(url: str, campaign: str, secret: str) -> str:
+def page_of(role: Role | None) -> str:
+    """Return the page that somebody in a role opens."""
+    return "dm" if role == "dm" else "play"
+
+
+def link_of(url: str, campaign: str, secret: str, page: str = "play") -> str:
     """Return the link of an invite: the secret is behind the #, and goes to no server."""
-    return f"{url.rstrip('/')}/play?campaign_id={quote(campaign, safe='')}#invite={secret}"
+    return f"{url.rstrip('/')}/{page}?campaign_id={quote(campaign, safe='')}#invite={secret}"
 
 
 async def _invite(

@@ -17,7 +17,11 @@ HEAD = """\
 import type { Json, JsonObject, Operation } from "./values.js";
 """
 # What a field of any shape holds, by its name.
-KNOWN: Mapping[str, str] = {"structured_data": "JsonObject", "patch": "Operation[]", "position": "string"}
+KNOWN: Mapping[str, str] = {
+    "structured_data": "JsonObject",
+    "patch": "Operation[]",
+    "position": "string",
+}
 
 
 def message_types() -> str:

@@ -22,6 +22,7 @@ class Act(Enum):
     CREATE = "create the campaign"
     COMMIT = "change the document or the rules"
     FORK = "copy the log into a campaign of its own"
+    INVITE = "invite somebody to a seat"
     SEAT = "seat the campaign at a table, or take it away"
     SUGGEST = "propose something to the DM"
     SPEAK = "send signals, and say something of oneself"
@@ -38,6 +39,7 @@ MAY: Mapping[Act, frozenset[Role]] = MappingProxyType(
         Act.CREATE: frozenset({"dm"}),
         Act.COMMIT: frozenset({"dm"}),
         Act.FORK: frozenset({"dm"}),
+        Act.INVITE: frozenset({"dm"}),
         Act.SEAT: frozenset({"dm"}),
         Act.SUGGEST: frozenset({"dm", "player"}),
         Act.SPEAK: frozenset({"dm", "player"}),

@@ -6,7 +6,7 @@ from questlog.campaign.events import Role
 from server.access.file import AccessFile
 from server.access.invites import make_invite
 from server.access.tokens import mint
-from tools.access import link_of, now_ms
+from tools.access import link_of, now_ms, page_of
 
 MONTH = 30 * 86_400
 
@@ -53,4 +53,4 @@ class Doors:
             lasts=MONTH,
             now_ms=now,
         )
-        return link_of(self.url, campaign_id, secret)
+        return link_of(self.url, campaign_id, secret, page_of(role))

@@ -50,6 +50,12 @@ export async function findSeat(role: "player" | "dm" = "player"): Promise<Seat> 
   };
 }
 
+/** Have the seat open another campaign's page too, unless this browser has one of its own there. */
+export function carrySeat(seat: Seat, role: "player" | "dm", campaignId: string): void {
+  const name = `${role} ${campaignId}`;
+  if (seat.token !== null && kept(name) === null) keep(name, seat.token);
+}
+
 /** Let go of a seat that the server takes no more. */
 export function leaveSeat(seat: Seat, role: "player" | "dm"): void {
   try {

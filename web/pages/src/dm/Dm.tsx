@@ -1,0 +1,124 @@
+import { useView } from "@questlog/react";
+import { useState } from "react";
+import { Scene } from "../play/Scene.js";
+import { Story } from "../play/Story.js";
+import { textOf } from "../shared/document.js";
+import { Lamp } from "../shared/Lamp.js";
+import type { Seat } from "../shared/seat.js";
+import { Campaigns } from "./Campaigns.js";
+import { Crew, Invite } from "./Crew.js";
+import { DeskProvider } from "./desk.js";
+import { Editor } from "./Editor.js";
+import { Inbox } from "./Inbox.js";
+import { Quick } from "./Quick.js";
+import { RulesPanel } from "./RulesPanel.js";
+import { SeeAs } from "./SeeAs.js";
+import { Tell } from "./Tell.js";
+import { useRules } from "./useRules.js";
+
+const VIEWS = ["Play", "Document", "Visibility", "Campaigns"] as const;
+type Shown = (typeof VIEWS)[number];
+
+/** The DM's console. */
+export function Dm({ seat }: { seat: Seat }) {
+  const closed = useView(view => view.connection.closed, null);
+  const waiting = useView(view => view.connection.state === "waiting", false);
+  const hasDocument = useView(view => view.document !== null, false);
+  const role = seat.role === "dm";
+  return (
+    <DeskProvider seat={seat}>
+      <div className="dm">
+        <Head seat={seat} />
+        {closed !== null && (
+          <p className="notice ember" role="alert">
+            {closed.message}
+          </p>
+        )}
+        {!role && (
+          <p className="notice ember" role="alert">
+            This is the DM's console, and your seat is a {seat.role}'s.
+          </p>
+        )}
+        {hasDocument && role ? (
+          <Console seat={seat} />
+        ) : (
+          <main className="waiting">
+            {waiting && <p className="tale">Nothing is being played at this table.</p>}
+            {role && <Campaigns seat={seat} />}
+          </main>
+        )}
+      </div>
+    </DeskProvider>
+  );
+}
+
+function Head({ seat }: { seat: Seat }) {
+  const campaignId = useView(view => view.campaignId, null);
+  const title = textOf(useView(view => view.document?.title, undefined));
+  const version = useView(view => view.version, 0);
+  return (
+    <header className="head">
+      <h1>{title ?? campaignId ?? "The DM's console"}</h1>
+      <Lamp />
+      <p className="hush small seat">
+        {version > 0 && <>Version {version} · </>}
+        {campaignId !== null && (
+          <>
+            <a href={`replay?campaign_id=${encodeURIComponent(campaignId)}`}>Replay</a> ·{" "}
+            <a href={`inspect?campaign_id=${encodeURIComponent(campaignId)}`}>Inspect</a> ·{" "}
+          </>
+        )}
+        {seat.token === null ? "an open server" : "DM"}
+      </p>
+    </header>
+  );
+}
+
+function Console({ seat }: { seat: Seat }) {
+  const [shown, setShown] = useState<Shown>("Play");
+  const rules = useRules();
+  return (
+    <>
+      <nav className="tabs views" aria-label="Views">
+        {VIEWS.map(each => (
+          <button
+            type="button"
+            key={each}
+            aria-pressed={each === shown}
+            onClick={() => setShown(each)}
+          >
+            {each}
+          </button>
+        ))}
+      </nav>
+      <main className={`desk ${shown.toLowerCase()}`}>
+        {shown === "Play" && (
+          <>
+            <section className="panel" aria-label="Characters">
+              <Quick rules={rules} />
+            </section>
+            <section className="panel story" aria-label="Story">
+              <Scene />
+              <Story />
+            </section>
+            <section className="panel" aria-label="Table">
+              <Inbox />
+              <Crew />
+              <Invite />
+              <SeeAs />
+            </section>
+          </>
+        )}
+        {shown === "Document" && (
+          <>
+            <Editor />
+            <SeeAs />
+          </>
+        )}
+        {shown === "Visibility" && <RulesPanel rules={rules} />}
+        {shown === "Campaigns" && <Campaigns seat={seat} />}
+      </main>
+      <Tell />
+    </>
+  );
+}
