@@ -14,7 +14,7 @@ from aiohttp import ClientResponse, WSServerHandshakeError
 from server.config import Config
 from tests.support.access import Guarded, guarded
 from tests.support.follower import Follower
-from tests.support.peer import Caller, Events, Peer, calling, put
+from tests.support.peer import Caller, Events, Peer, calling, put, refused, wire
 from tests.support.server import serving
 
 DOCUMENT = {"hp": 9, "private": {"mira": {}}, "dm": {"plan": "a trap"}}
@@ -193,6 +193,8 @@ async def test_recorded_times_are_kept_to(played: Caller) -> None:
         ('{"type":"commit"}', "invalid", 4400),
         ('{"type":"speed","speed":0}', "invalid", 4400),
         ('{"type":"seek","to":"yesterday"}', "invalid", 4400),
+        (" " * 4097, "too_large", 4413),
+        ('{"type":"pause","' + "x" * 200_000, "too_large", 4413),
     ],
 )
 async def test_a_bad_control_ends_it_with_a_reason(
@@ -202,6 +204,12 @@ async def test_a_bad_control_ends_it_with_a_reason(
         await peer.socket.send_str(frame)
         assert (await peer.until("error"))["code"] == code
         assert await peer.closed() == close
+
+
+async def test_a_frame_that_is_no_text_ends_it_with_a_reason(played: Caller) -> None:
+    async with showing(played, gap=3600, speed=0.01) as peer:
+        wire(peer).write(bytes.fromhex("8182 00000000 fffe"))
+        await refused(peer, "bad_json", 4400)
 
 
 @pytest.mark.parametrize(
