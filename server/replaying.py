@@ -204,9 +204,9 @@ async def _wanted(request: web.Request, services: Services) -> Wanted:
         raise UnknownCampaign
     last = head.version
     if "to" in query:
-        last = await _version(services, campaign_id, query["to"])
+        last = max(1, await _version(services, campaign_id, query["to"]))
     first = max(1, await _version(services, campaign_id, query.get("from", "1")))
-    if not 1 <= first <= head.version or not 1 <= last <= head.version:
+    if max(first, last) > head.version:
         raise UnknownVersion(version=head.version)
     since = parse_position(request.headers.get("Last-Event-ID", ""))
     if since is not None:
