@@ -133,6 +133,8 @@ async def recap(request: web.Request) -> web.Response:
             if viewer != _who(request):
                 raise Forbidden("You have another seat by now: ask again.")
             if seat.live.state.rules == head.state.rules:
+                if viewer == looking(request):
+                    services.attendance.answered(seat.live.campaign_id, viewer, head.version)
                 return answer(told)
             # What was put together meanwhile may hold what is hidden by now.
 
