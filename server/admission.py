@@ -25,7 +25,6 @@ from server.guards import check_host
 from server.limits import BURST_SECONDS, Buckets, Throttled
 
 BEARER = "bearer"
-OPEN_DM = OpenIdentity(Viewer("dm"))
 MINUTE = 60
 
 TokenReader = Callable[[web.Request], str | None]
@@ -90,11 +89,12 @@ class Admission:
 
         Args:
             act: None: whoever comes.
-            as_socket: finds the token of a call that does what sockets do, and believes what they
-                do; None: it does not, and shows its token in the header.
+            as_socket: finds the token of a call that does what sockets do; None: it does not, and
+                shows its token in the header.
 
         Raises:
             Unauthenticated, Forbidden, RateLimited, StoreUnavailable: they are turned away.
+            Invalid: they say, of an open server, to be a player whose id is none.
         """
         address = self.addresses.of(request)
         if act is None:
@@ -105,8 +105,6 @@ class Admission:
             check_host(request)
             return Caller(None, None, address, act)
         identity = await self.identify_by(as_socket or bearer_of, request)
-        if self._open and as_socket is not None:
-            identity = OpenIdentity(_believed(request))
         request[LABEL] = identity.label
         if act is Act.METRICS:
             if not (isinstance(identity, OwnIdentity) and identity.metrics):
@@ -135,15 +133,16 @@ class Admission:
         return Caller(caller.identity, viewer, caller.address, caller.act)
 
     async def identify_by(self, read: TokenReader, request: web.Request) -> Identity:
-        """Return who shows the token that `read` finds in a request.
+        """Return who shows the token that `read` finds; on an open server, who they say they are.
 
         Raises:
+            Invalid: what they say is nobody.
             Unauthenticated: there is none, or it is not valid.
             RateLimited: too many from this address were not.
         """
         address = self.addresses.of(request)
         if self._open:
-            return OPEN_DM
+            return OpenIdentity(_believed(request))
         try:
             token = read(request)
         except Unauthenticated:
@@ -194,7 +193,7 @@ class Admission:
 
 
 def _believed(request: web.Request) -> Viewer:
-    """Return who an open server believes to follow a campaign by calls: a DM, if not a player.
+    """Return who an open server believes to make a call: a DM, if not a player.
 
     Raises:
         Invalid: a player's id is none, or a role is another.

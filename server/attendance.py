@@ -151,6 +151,34 @@ class Attendance:
         """Note that a member is there. Touches no file."""
         self._note(live, member, self._stretch(live.state))
 
+    def answered(self, campaign_id: str, viewer: Viewer, version: int) -> None:
+        """Note that somebody was sent a version in answer to a call. Touches no file.
+
+        It goes by the day, session or not: whoever only reads has not been at the session, and is
+        not to be listed among those who were.
+        """
+        if viewer.role == "dm":
+            # They see everything: nobody asks what they have seen.
+            return
+        now = rfc3339(self._clock.now_ms())
+        row = Attended(
+            campaign_id=campaign_id,
+            session=0,
+            day=now[:DAY],
+            role=viewer.role,
+            member=viewer.member,
+            people=1,
+            first_at=now,
+            last_at=now,
+            held=0,
+            sent=version,
+        )
+        key = (_Stretch(campaign_id, 0, row.day), viewer)
+        before = self._notes.get(key)
+        if before is not None:
+            row = widened(before.row, row)
+        self._notes[key] = _Note(row, now if before is None else before.since)
+
     def changed(self, live: LiveCampaign, member: Present) -> None:
         """Note that a member has come, or is about to go, and have it written soon."""
         self.note(live, member)

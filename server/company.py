@@ -28,7 +28,6 @@ from questlog.sync.entries import Entry
 from questlog.sync.feed import DM
 from questlog.sync.messages import Encoded
 from questlog.sync.talk import (
-    LeaseTold,
     NarrationTold,
     PlayerJoined,
     PlayerLeft,
@@ -37,6 +36,7 @@ from questlog.sync.talk import (
     Sender,
     SignalMessage,
     SignalTold,
+    lease_told,
 )
 from server.attendance import Attendance
 from server.connection import Connection
@@ -340,10 +340,7 @@ class Company:
         return self._discretion
 
     def _lease(self, state: CampaignState) -> Encoded:
-        lease, now = state.lease, self._now()
-        if lease is None:
-            return Encoded(LeaseTold(None, None, None, now))
-        return Encoded(LeaseTold(lease.version, lease.member, lease.name, now))
+        return Encoded(lease_told(state.lease, self._now()))
 
     def _narrate(self, spoken: NarrationTold) -> None:
         """Pass on a piece of narration to whoever may see the entry it belongs to."""

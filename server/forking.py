@@ -7,11 +7,13 @@ import os
 from aiohttp import web
 from msgspec.structs import replace
 
+from eventstore.errors import DamagedSourceError
 from eventstore.port import Appended, Conflict, Duplicate, Reused
 from questlog.campaign.commands import Fork, Request
 from questlog.campaign.decide import Minted, decide
 from questlog.campaign.errors import CampaignExists, IdReused
 from questlog.campaign.events import Actor, Origin
+from questlog.campaign.evolve import DamagedLogError
 from questlog.campaign.ids import uuid7
 from server.bodies import Created, ForkBody, answer, convert, read_json
 from server.callers import actor_of, idempotency_key, looking
@@ -40,10 +42,15 @@ async def forked(
     Raises:
         CampaignExists, IdReused: there is one of that id, or the id of the request is taken.
         UnknownCampaign, UnknownVersion: there is nothing to copy.
-        StoreError, DamagedLogError: it cannot be copied; nothing was.
+        DamagedSourceError: the log is damaged, up to there or so that it cannot be used at all.
+        StoreError: it cannot be copied; nothing was, or the outcome is unknown.
     """
-    async with services.registry.holding(source) as seat:
-        entry = await earlier(seat, body.at_version)
+    try:
+        async with services.registry.holding(source) as seat:
+            entry = await earlier(seat, body.at_version)
+    except DamagedLogError as error:
+        sentence = f"The log of {source!r} is damaged and cannot be read: nothing was forked."
+        raise DamagedSourceError(sentence) from error
     now = services.clock.now_ms()
     origin = Origin(source, entry.version, entry.hash)
     decision = decide(

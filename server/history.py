@@ -45,7 +45,6 @@ def history() -> list[Route]:
                 "as": "The viewer: dm, player, player:ID or spectator; dm where not given.",
                 "speed": "Times as fast as it was, or max; 1 where not given.",
                 "gap": "Recorded seconds between two events to wait at the most; 10 if not given.",
-                "token": "The caller's token, where no header can be sent.",
             },
             headers={"Last-Event-ID": "The position shown last: what a browser comes back with."},
             codes=("invalid", "unknown_campaign", "unknown_version"),

@@ -85,13 +85,20 @@ class Socket(web.WebSocketResponse):
         protocols: tuple[str, ...],
         *,
         deflate: bool = True,
+        ping_every: float | None = None,
     ) -> None:
+        """Prepare.
+
+        Args:
+            ping_every: seconds; aiohttp then pings, and answers pings, by itself.
+        """
         # Compression is negotiated here and done in `frames`: nothing but control frames is ever
         # sent through aiohttp's writer, so the order of frames is the order of our writes.
         super().__init__(
             protocols=protocols,
             compress=deflate,
-            autoping=False,
+            autoping=ping_every is not None,
+            heartbeat=ping_every,
             max_msg_size=max_message,
             timeout=CLOSE_GRACE,
         )

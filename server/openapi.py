@@ -28,6 +28,15 @@ KEY: Mapping[str, str] = MappingProxyType(
 BASE: Mapping[str, str] = MappingProxyType(
     {**KEY, "If-Match": "The version or position this change is based on (else 412)."}
 )
+TOKEN: Mapping[str, str] = MappingProxyType(
+    {"token": "The caller's token, where no header can be sent."}
+)
+WHO: Mapping[str, str] = MappingProxyType(
+    {
+        "player_id": "Of an open server: the player who calls.",
+        "role": "Of an open server: `player`, who gives no name; else a DM calls.",
+    }
+)
 BODY = ("bad_json", "invalid", "too_large")
 CHANGE = (*BODY, "unknown_campaign", "version_conflict", "id_reused")
 
@@ -40,7 +49,8 @@ class Route(Struct, frozen=True, kw_only=True):
         preview: the Struct of what is answered, with 200, where the caller asks what would be done.
         media: the body's media types, where it is not `application/json`.
         act: what a caller must be allowed to do; None: anybody may call, with no token.
-        query, headers: names of the parameters understood, each with what it means.
+        query, headers: names of the parameters understood, each with what it means, beyond those
+            that say who calls.
         codes: the codes of the errors it may answer with, beyond `store_unavailable`.
         as_socket: whether it does what sockets do: `?token=` counts then, as no browser can send
             headers with it.
@@ -94,7 +104,10 @@ def _operation(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", route.path)
     ]
-    for place, described in (("query", route.query), ("header", route.headers)):
+    query = {**route.query, **(TOKEN if route.as_socket else NOTHING)}
+    if route.act is not None:
+        query.update(WHO)
+    for place, described in (("query", query), ("header", route.headers)):
         parameters += [
             {"name": name, "in": place, "description": text, "schema": {"type": "string"}}
             for name, text in described.items()
@@ -130,14 +143,15 @@ def _responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     if "If-None-Match" in route.headers:
         responses["304"] = {"description": "What the caller holds is still right."}
     refusals: dict[int, list[str]] = {}
-    admission = () if route.act is None else ("unauthenticated",)
-    for code in (*route.codes, *admission, "forbidden", "rate_limited", "store_unavailable"):
+    admission = () if route.act is None else ("unauthenticated", "invalid")
+    codes = (*route.codes, *admission, "forbidden", "rate_limited", "store_unavailable")
+    for code in dict.fromkeys(codes):
         refusals.setdefault(STATUSES[code], []).append(code)
     if "If-Match" in route.headers:
         refusals[412] = ["version_conflict"]
-    for status, codes in sorted(refusals.items()):
+    for status, refused in sorted(refusals.items()):
         responses[str(status)] = {
-            "description": f"Refused: {', '.join(codes)}.",
+            "description": f"Refused: {', '.join(refused)}.",
             "content": {"application/problem+json": {"schema": schema_of[str(Problem)]}},
         }
     return responses

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from questlog.campaign.errors import Invalid, Rejection, StoreUnavailable
-from questlog.campaign.position import parse_position
+from questlog.campaign.position import Position, parse_position
 from questlog.campaign.visibility import Rules, Viewer
 from questlog.sync.messages import Mode
 from questlog.sync.session import Close, Phase, Renew, Session
@@ -156,6 +156,7 @@ class Polls:
         when_gone(left)
         held, connection = parse_position(request.since or ""), poll.connection
         if held is not None and 1 <= held.version <= connection.room.live.state.version:
+            self._vouch(connection, held)
             connection.room.heard(connection, held.version, self._clock.monotonic())
         try:
             messages, position = await poll.gather(min(request.wait, self._config.poll_wait), gone)
@@ -209,6 +210,14 @@ class Polls:
             identity=caller.known,
             address=caller.address,
         )
+
+    def _vouch(self, connection: Connection, held: Position) -> None:
+        """Believe a poller who has shown to hold a version of before they came, as an answer's."""
+        feed, viewer = connection.room.live.feed, connection.session.viewer
+        entry = None if held.proof is None else feed.recall(held.version)
+        member = connection.present
+        if member is not None and entry is not None and feed.proves(held, entry, viewer):
+            member.came_at = min(member.came_at, held.version)
 
     def _resume(self, key: Key, since: str | None) -> Poll | None:
         """Return the session that waits for a poller who holds `since`, if one does.

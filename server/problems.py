@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from msgspec import UNSET, Struct, UnsetType
 
-from eventstore.errors import StoreError
+from eventstore.errors import DamagedSourceError, StoreError, StoreFullError
 from questlog.campaign.errors import (
     Invalid,
     PreconditionFailed,
@@ -41,6 +41,8 @@ STATUSES: Mapping[str, int] = {
     "rate_limited": 429,
     "store_unavailable": 503,
 }
+# What changes nothing, so that there is no outcome to be unsure of.
+READS = frozenset({"GET", "HEAD"})
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: on a conflict, the version the campaign is at.
+        cause: why the store refused, in its own code, where that is known and nothing was written.
     """
 
     type: str = "about:blank"
@@ -56,10 +59,13 @@ class Problem(Struct, frozen=True, kw_only=True):
     code: str
     detail: str
     version: int | UnsetType | None = UNSET
+    cause: str | UnsetType = UNSET
 
 
-def problem(rejection: Rejection, status: int | None = None) -> web.Response:
-    """Return the response that says why a request was refused."""
+def problem(
+    rejection: Rejection, status: int | None = None, *, cause: str | UnsetType = UNSET
+) -> web.Response:
+    """Return the response that says why a request was refused; `cause` is the problem's."""
     if status is None:
         precondition = isinstance(rejection, PreconditionFailed)
         status = 412 if precondition else STATUSES[rejection.code]
@@ -69,6 +75,7 @@ def problem(rejection: Rejection, status: int | None = None) -> web.Response:
         code=rejection.code,
         detail=rejection.message,
         version=UNSET if rejection.version is None else rejection.version,
+        cause=cause,
     )
     response = web.Response(
         body=msgspec.json.encode(body), status=status, content_type="application/problem+json"
@@ -96,6 +103,15 @@ def from_http(error: web.HTTPException) -> web.Response:
     return answer
 
 
+def _unavailable(request: web.Request, error: StoreError | DamagedLogError) -> StoreUnavailable:
+    """Return the refusal of what the store could not do, which says no more than is known."""
+    if request.method in READS:
+        return StoreUnavailable("The log cannot be read now.")
+    if isinstance(error, StoreFullError):
+        return StoreUnavailable(error.message)
+    return StoreUnavailable()
+
+
 def problem_middleware(log: Any, audit: Audit, addresses: Addresses) -> Any:
     """Return the middleware that turns every failure of a handler into a problem document."""
 
@@ -121,9 +137,13 @@ def problem_middleware(log: Any, audit: Audit, addresses: Addresses) -> Any:
             who, where = request.get(LABEL, "(nobody)"), addresses.of(request)
             audit.refused(refusal, who=who, where=where, what=named(request))
             return from_http(error)
+        except DamagedSourceError as error:
+            # The store does well: what is damaged is what was to be copied.
+            log.warning("not copied", path=request.path, code=error.code, error=error.message)
+            return problem(StoreUnavailable(error.message), cause=error.code)
         except (StoreError, DamagedLogError) as error:
             log.error("store unavailable", path=request.path, code=error.code, error=str(error))
-            return problem(StoreUnavailable())
+            return problem(_unavailable(request, error))
         except ConnectionError:
             raise
         except Exception:

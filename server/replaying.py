@@ -36,12 +36,12 @@ from questlog.sync.replay import (
 from server.callers import confirm
 from server.clock import rfc3339
 from server.fallbacks import STREAM
+from server.links import Socket
 from server.services import Services, services_of
 from server.showing import DAY, GoneError, Outlet, Showing, Wanted, version_of
 
 MAX_CONTROL = 4096
-# Seconds a peer has to say goodbye too.
-FAREWELL = 2.0
+PING_EVERY = 20.0
 
 
 class _Events(Outlet):
@@ -71,18 +71,27 @@ class _Events(Outlet):
 
 
 class _Socket(Outlet):
-    """A socket, which is read for as long as `listening` lasts."""
+    """A socket, which is read for as long as `listening` lasts.
+
+    Attributes:
+        faulty: whether something came that is no message: what to say of that is said already.
+    """
 
     controlled = True
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+    def __init__(self, request: web.Request, socket: Socket) -> None:
         super().__init__()
+        self.faulty = False
         self._request = request
         self._socket = socket
+        socket.on_fault = self._fault
+
+    def _fault(self, _: Rejection) -> None:
+        self.faulty = True
 
     async def send(self, payload: bytes, place: str | None = None) -> None:
         """See `Outlet.send`."""
-        if self._socket.closed:
+        if self._socket.closed or self.faulty:
             raise GoneError
         try:
             await self._socket.send_str(payload.decode())
@@ -98,6 +107,8 @@ class _Socket(Outlet):
     async def listen(self) -> None:
         """Take controls until the peer goes, which is None in the queue."""
         async for message in self._socket:
+            if message.type is WSMsgType.ERROR:
+                break
             if message.type is WSMsgType.TEXT:
                 try:
                     control: Control | Rejection = read_control(message.data)
@@ -141,12 +152,9 @@ async def _by_events(request: web.Request, wanted: Wanted) -> web.StreamResponse
 
 
 async def _by_socket(request: web.Request, wanted: Wanted) -> web.StreamResponse:
-    socket = web.WebSocketResponse(
-        timeout=FAREWELL,
-        protocols=(SUBPROTOCOL,),
-        heartbeat=20.0,
-        max_msg_size=MAX_CONTROL,
-        compress=False,
+    services = services_of(request)
+    socket = Socket(
+        MAX_CONTROL, services.hub.now, (SUBPROTOCOL,), deflate=False, ping_every=PING_EVERY
     )
     try:
         await socket.prepare(request)
@@ -158,16 +166,17 @@ async def _by_socket(request: web.Request, wanted: Wanted) -> web.StreamResponse
     code = 1000
     try:
         await _show(request, wanted, outlet)
-        if services_of(request).replays.stopping.is_set():
+        if services.replays.stopping.is_set():
             code = CloseCode.RESTARTING
     except GoneError:
         pass
     except Rejection as refusal:
         with suppress(GoneError):
-            await outlet.send(_error(services_of(request), refusal))
+            await outlet.send(_error(services, refusal))
         code = closes_with(refusal.code)
     finally:
-        listening.cancel()
+        if not outlet.faulty:
+            listening.cancel()
         await asyncio.wait([listening])
         await socket.close(code=code)
     return socket
@@ -195,9 +204,9 @@ async def _wanted(request: web.Request, services: Services) -> Wanted:
         raise UnknownCampaign
     last = head.version
     if "to" in query:
-        last = await _version(services, campaign_id, query["to"])
+        last = max(1, await _version(services, campaign_id, query["to"]))
     first = max(1, await _version(services, campaign_id, query.get("from", "1")))
-    if not 1 <= first <= head.version or not 1 <= last <= head.version:
+    if max(first, last) > head.version:
         raise UnknownVersion(version=head.version)
     since = parse_position(request.headers.get("Last-Event-ID", ""))
     if since is not None:

@@ -19,17 +19,28 @@ class Present:
         connections: each with the newest version it was brought up to, or says it holds.
         leaving: what will say that they have left, while nothing of theirs is connected.
         since: when they came, RFC 3339.
+        came_at: the version there was then, or an earlier one they have shown to hold.
         held: the newest version they said they hold; 0: none.
         sent: the newest version they were sent when that was last looked at.
     """
 
-    __slots__ = ("connections", "held", "leaving", "sent", "since", "status", "version", "viewer")
+    __slots__ = (
+        "came_at",
+        "connections",
+        "held",
+        "leaving",
+        "sent",
+        "since",
+        "status",
+        "version",
+        "viewer",
+    )
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
         self.connections: dict[Connection, int] = {}
         self.status: str | None = None
-        self.version = self.held = self.sent = 0
+        self.version = self.held = self.sent = self.came_at = 0
         self.since = ""
         self.leaving: asyncio.TimerHandle | None = None
 
@@ -64,6 +75,7 @@ class Roster:
         fresh = member is None
         if member is None:
             member = self._members[viewer] = Present(viewer)
+            member.came_at = version
         if member.leaving is not None:
             member.leaving.cancel()
             member.leaving = None
@@ -99,10 +111,14 @@ class Roster:
         return changed
 
     def holds(self, connection: Connection, version: int) -> None:
-        """Note that whoever is at a connection holds `version`, for sure."""
+        """Note that whoever is at a connection holds `version`, for sure.
+
+        Of before they came they were sent nothing that this could speak of: who says so would be
+        told more of that time than they have seen.
+        """
         member: Present | None = connection.present
         member = member or self._members.get(connection.session.viewer)
-        if member is not None and version > member.held:
+        if member is not None and version >= member.came_at and version > member.held:
             member.held = version
 
     def forget(self, member: Present) -> bool:

@@ -148,11 +148,6 @@ def _live() -> list[Route]:
     """Return the calls that do what sockets do, for whom no socket gets through."""
     since = "The position held, as the last message or answer gave it; none: a snapshot comes."
     mode = "`full`: every update carries the whole document; else deltas."
-    who = {
-        "token": "The caller's token, where no header can be sent.",
-        "player_id": "Of an open server: the player who calls.",
-        "role": "Of an open server: `player`, who gives no name; else a DM calls.",
-    }
     return [
         Route(
             method="GET",
@@ -167,7 +162,6 @@ def _live() -> list[Route]:
                 "mode": mode,
                 "client": "Which of the caller's devices polls, in its own words.",
                 "introduce": "1: tell who is there and what waits, though there is a position.",
-                **who,
             },
             codes=("invalid", "unknown_campaign"),
             as_socket=True,
@@ -179,7 +173,7 @@ def _live() -> list[Route]:
             act=Act.SEE,
             summary="Follow the campaign by Server-Sent Events.",
             response=str,
-            query={"since": since, "mode": mode, **who},
+            query={"since": since, "mode": mode},
             headers={"Last-Event-ID": "The position held: what a browser sends as it comes back."},
             codes=("invalid", "unknown_campaign"),
             as_socket=True,
@@ -192,7 +186,6 @@ def _live() -> list[Route]:
             summary="Send one message of a client's, as over a socket.",
             request=dict[str, Any],
             response=MessageAnswer,
-            query=who,
             codes=(*BODY, "unknown_campaign"),
             as_socket=True,
         ),

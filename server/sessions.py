@@ -19,6 +19,7 @@ from questlog.campaign.visibility import Viewer
 from questlog.document import diff
 from questlog.sync.entries import Entry
 from questlog.sync.feed import Feed
+from questlog.sync.hindsight import Hindsight, Trust
 from questlog.sync.recap import Recount, changed, narratives
 from server.access.attended import Attended
 from server.bodies import answer
@@ -73,7 +74,7 @@ class SessionList(Struct, frozen=True):
 
 
 class Recap(Struct, frozen=True, kw_only=True):
-    """What became of a view between two versions.
+    """What became of a view between two versions, as far as its viewer may know of it now.
 
     `since_at` is when the first of them was made. `events` are those that changed the view, of
     versions after `events_after`; `narratives` are the entries new in it, `changed` the pointers
@@ -125,27 +126,42 @@ async def recap(request: web.Request) -> web.Response:
     if "since" in request.query and "session" in request.query:
         raise Invalid("since and session exclude each other.")
     async with services.registry.holding(request.match_info["id"]) as seat:
-        head = seat.live.feed.head
-        base = await _base(request, services, seat, head, viewer)
-        events, events_after = await _events(services, seat, base, head, viewer)
-        await confirm(request)
-        if viewer != _who(request):
-            raise Forbidden("You have another seat by now: ask again.")
-        before, after = base.view(viewer), head.view(viewer)
-        patch = diff(before, after)
-        told = Recap(
-            campaign_id=seat.live.campaign_id,
-            from_version=base.version,
-            to_version=head.version,
-            position=str(seat.live.feed.seal(head, head.key(viewer))),
-            since_at=base.state.last_at,
-            patch=patch,
-            events=events,
-            events_after=events_after,
-            narratives=narratives(before, after),
-            changed=changed(patch),
-        )
-    return answer(told)
+        while True:
+            head = seat.live.feed.head
+            told = await _told(request, services, seat, head, viewer)
+            await confirm(request)
+            if viewer != _who(request):
+                raise Forbidden("You have another seat by now: ask again.")
+            if seat.live.state.rules == head.state.rules:
+                if viewer == looking(request):
+                    services.attendance.answered(seat.live.campaign_id, viewer, head.version)
+                return answer(told)
+            # What was put together meanwhile may hold what is hidden by now.
+
+
+async def _told(
+    request: web.Request, services: Services, seat: Seat, head: Entry, viewer: Viewer
+) -> Recap:
+    """Return what is told of the versions up to `head`."""
+    base, trust = await _base(request, services, seat, head, viewer)
+    # Made here, where they are shared with whoever else looks.
+    base.view(viewer), head.view(viewer)
+    hindsight = await asyncio.to_thread(Hindsight, base, head, viewer, trust)
+    events, events_after = await _events(services, seat, base, head, hindsight)
+    before, after = hindsight.before, head.view(viewer)
+    patch = diff(before, after)
+    return Recap(
+        campaign_id=seat.live.campaign_id,
+        from_version=base.version,
+        to_version=head.version,
+        position=str(seat.live.feed.seal(head, head.key(viewer))),
+        since_at=base.state.last_at,
+        patch=patch,
+        events=events,
+        events_after=events_after,
+        narratives=narratives(before, after),
+        changed=changed(patch),
+    )
 
 
 def _who(request: web.Request) -> Viewer:
@@ -164,8 +180,8 @@ def _who(request: web.Request) -> Viewer:
 
 async def _base(
     request: web.Request, services: Services, seat: Seat, head: Entry, viewer: Viewer
-) -> Entry:
-    """Return the version a recap begins at.
+) -> tuple[Entry, Trust]:
+    """Return the version a recap begins at, and why its viewer may know of that.
 
     The position given, or the one that was acknowledged; where that is gone, or never was, what
     was before the session asked for, or the last one; and the head, where there was none.
@@ -185,13 +201,15 @@ async def _base(
         sentence = f"There is no session {number}: there have been {len(all_sessions)}."
         raise UnknownVersion(sentence, version=head.version)
     if not all_sessions:
-        return head
+        return head, "none"
     version = min(all_sessions[number - 1].from_version - 1, head.version)
-    return await seat.live.memory.recall(version) or head
+    return await seat.live.memory.recall(version) or head, "none"
 
 
-async def _given(seat: Seat, head: Entry, viewer: Viewer, text: str) -> Entry | None:
+async def _given(seat: Seat, head: Entry, viewer: Viewer, text: str) -> tuple[Entry, Trust] | None:
     """Return the version of a position, None where it is gone or was never this view's.
+
+    A bare version says where to begin, and proves nothing: anybody can count.
 
     Raises:
         Invalid: it is no position.
@@ -204,12 +222,12 @@ async def _given(seat: Seat, head: Entry, viewer: Viewer, text: str) -> Entry | 
     entry = await seat.live.memory.recall(position.version)
     if entry is None or not seat.live.feed.proves(position, entry, viewer):
         return None
-    return entry
+    return entry, "none" if position.proof is None else "proven"
 
 
 async def _acknowledged(
     services: Services, seat: Seat, head: Entry, viewer: Viewer
-) -> Entry | None:
+) -> tuple[Entry, Trust] | None:
     """Return the version a viewer is known to hold, None where none is."""
     if not is_known(viewer):
         # What one of many who share a name holds says nothing of this one.
@@ -218,13 +236,14 @@ async def _acknowledged(
     version = found.get(viewer, 0)
     if not 1 <= version <= head.version:
         return None
-    return await seat.live.memory.recall(version)
+    entry = await seat.live.memory.recall(version)
+    return None if entry is None else (entry, "acknowledged")
 
 
 async def _events(
-    services: Services, seat: Seat, base: Entry, head: Entry, viewer: Viewer
+    services: Services, seat: Seat, base: Entry, head: Entry, hindsight: Hindsight
 ) -> tuple[list[EventHeader], int]:
-    """Return the events after `base` that a viewer may know of, and after which version they are.
+    """Return the events after `base` that may be told of, and after which version they are.
 
     The log is gone through again in a thread, so that nobody who plays waits for it.
     """
@@ -233,7 +252,7 @@ async def _events(
     if start is None or after >= head.version:
         return [], head.version
     feed = Feed(start.state, start.hash, services.store.secret, services.hub.now)
-    recount = Recount(feed, viewer)
+    recount = Recount(feed, hindsight)
     found: list[EventHeader] = []
     for version in range(after, head.version, CHUNK):
         until = min(version + CHUNK, head.version)

@@ -134,8 +134,8 @@ class Showing:
         begin = self._wanted.first if since is None else since.version
         snapshot = await self._tape.wind(begin, "connected")
         self._replay.shown(begin, self._now())
-        if since is None or not self._tape.proves(since):
-            await self._send(snapshot)
+        held = since is not None and self._tape.proves(since)
+        await self._send(None if held else snapshot)
         await self._tell()
 
     async def _wait(self, seconds: float | None, ending: asyncio.Task[bool]) -> Control | None:
@@ -180,8 +180,11 @@ class Showing:
             self._replay.shown(to, self._now())
         await self._tell()
 
-    async def _send(self, message: Encoded) -> None:
-        await self._outlet.send(message.payload, message.place)
+    async def _send(self, message: Encoded | None) -> None:
+        """Send what is about the document, if anything is, and what is told beside it."""
+        for each in (message, *self._tape.beside):
+            if each is not None:
+                await self._outlet.send(each.payload, each.place)
 
     async def _tell(self) -> None:
         told = self._replay.told(self._wanted.campaign_id, self._tape.at)

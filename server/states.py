@@ -49,6 +49,8 @@ async def read(request: web.Request) -> web.Response:
     elif "version" in request.query:
         entry = await earlier(seat, whole_number(request, "version", 0))
     position = str(seat.live.feed.seal(entry, entry.key(viewer)))
+    if viewer == looking(request):
+        services.attendance.answered(seat.live.campaign_id, viewer, entry.version)
     etag = f'"{position}"'
     if request.headers.get("If-None-Match") == etag:
         return web.Response(status=304, headers={"ETag": etag, "Cache-Control": "no-cache"})

@@ -10,7 +10,7 @@ from questlog.campaign.state import CampaignState
 from questlog.campaign.suggestions import Suggestion
 from questlog.campaign.visibility import Viewer
 from questlog.sync.messages import Encoded
-from questlog.sync.talk import SuggestionTold
+from questlog.sync.talk import suggestion_told
 from server.connection import Connection
 
 # How many suggestions a connection is remembered to have made, whose peer has no name.
@@ -99,18 +99,7 @@ class Suggested:
             # Its pong will show that this has arrived; that it was written does not.
             ask = partial(connection.ask, b"%d" % suggestion.version)
             asyncio.get_running_loop().call_soon(ask)
-        return Encoded(
-            SuggestionTold(
-                suggestion.id,
-                suggestion.player_id,
-                suggestion.content,
-                suggestion.suggestion_type,
-                suggestion.metadata,
-                suggestion.state,
-                suggestion.answer,
-                self._now(),
-            )
-        )
+        return Encoded(suggestion_told(suggestion, self._now()))
 
 
 def concerns(suggestion: Suggestion, connection: Connection) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -12,10 +13,13 @@ from questlog.campaign.errors import UnknownVersion
 from questlog.campaign.events import Event, EventHeader
 from questlog.campaign.evolve import DamagedLogError, Step, fold
 from questlog.campaign.position import Position
+from questlog.campaign.state import Lease
+from questlog.campaign.suggestions import Suggestion
 from questlog.campaign.visibility import Viewer
 from questlog.sync.entries import Entry
 from questlog.sync.feed import Feed
 from questlog.sync.messages import Encoded, Reason
+from questlog.sync.talk import lease_told, suggestion_told
 
 CHUNK = 32
 
@@ -29,6 +33,7 @@ class Tape:
     Attributes:
         viewer: who looks.
         until: the last version there is.
+        beside: what is told with the version shown, beside the document.
     """
 
     def __init__(self, store: EventReader, campaign_id: str, viewer: Viewer, until: int) -> None:
@@ -38,6 +43,8 @@ class Tape:
         self._campaign_id = campaign_id
         self._feed: Feed | None = None
         self._coming: deque[Event] = deque()
+        self._lease: Lease | None = None
+        self.beside: list[Encoded] = []
 
     @property
     def entry(self) -> Entry:
@@ -68,6 +75,8 @@ class Tape:
             raise UnknownVersion(version=self.until)
         self._feed = Feed(loaded.state, loaded.hash, self._store.secret, lambda: self.at)
         self._coming.clear()
+        # Whoever comes is told what waits; whoever comes back, what they may have been about to be.
+        self.beside = self._said(lambda each: each.state == "pending" or each.version == version)
         return self._feed.snapshot(self.viewer, reason)
 
     async def between(self) -> float:
@@ -92,7 +101,25 @@ class Tape:
         state = fold(self.entry.state, [step])
         header = EventHeader(event.version, event.id, event.kind, event.actor, event.at)
         before = self._feed.advance([(state, event.hash, header, len(bytes(event.patch)))])
+        self.beside = self._said(lambda each: each.version == event.version)
         return self._feed.update(self.viewer, before)
+
+    def _said(self, is_news: Callable[[Suggestion], bool]) -> list[Encoded]:
+        """Return what is told of suggestions that are news, and of the wheel, to DMs.
+
+        A suggestion without a name belonged to a connection, which is none of those that replay.
+        """
+        state, dm = self.entry.state, self.viewer.role == "dm"
+        own = self.viewer.player_id if self.viewer.role == "player" else None
+        said = [
+            Encoded(suggestion_told(each, self.at))
+            for each in state.suggestions
+            if is_news(each) and (dm or (own is not None and each.player_id == own))
+        ]
+        if dm and state.lease != self._lease:
+            said.append(Encoded(lease_told(state.lease, self.at)))
+        self._lease = state.lease
+        return said
 
     async def _next(self) -> Event | None:
         version = self.entry.version

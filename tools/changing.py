@@ -57,7 +57,9 @@ class Server:
                     return found
                 if isinstance(found, dict) and isinstance(found.get("code"), str):
                     detail = found.get("detail") or found.get("title") or found["code"]
-                    raise rejection_of(found["code"], str(detail), found.get("version"))
+                    # What the store said is what the other commands say of it.
+                    code = str(found.get("cause") or found["code"])
+                    raise rejection_of(code, str(detail), found.get("version"))
                 raise click.ClickException(f"{self._url} answered with HTTP {response.status}.")
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise click.ClickException(f"There is no Questlog server at {self._url}.") from error
@@ -102,7 +104,8 @@ async def _own(store_url: str, campaign: str) -> AsyncIterator[tuple[str, str]]:
         stack.push_async_callback(store.close)
         access = await stack.enter_async_context(opened_access(store_url))
         listener = Listener(host="127.0.0.1", port=0)
-        log = make_logger("console", "warning")
+        # What is refused is in the answer, which is printed: the log is for faults.
+        log = make_logger("console", "error")
         url = await stack.enter_async_context(listening(Config(), listener, store, log, access))
         key = (await access.keys())[0]
         token = mint(

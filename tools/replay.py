@@ -126,8 +126,8 @@ async def _replay(
 
     head = (await known(reader, campaign)).version
     first = max(1, await version_of(reader, campaign, bounds[0]))
-    last = head if bounds[1] is None else await version_of(reader, campaign, bounds[1])
-    if not (first <= head and 1 <= last <= head):
+    last = head if bounds[1] is None else max(1, await version_of(reader, campaign, bounds[1]))
+    if max(first, last) > head:
         raise UnknownVersion(f"{campaign} has versions 1 to {head}.")
     if first > last:
         raise Invalid("A replay goes forward: --from is not later than --to.")
@@ -174,7 +174,9 @@ class _Screen(Outlet):
         elif message["type"] == "campaign_active":
             self._view = message["structured_data"]
             self._line(message, "snapshot", message["reason"])
-        else:
+        elif message["type"] == "suggestion":
+            self._print_suggestion(message)
+        elif message["type"] == "campaign_updated":
             self._print_update(message)
         if self.controlled and self._told:
             self._told["version"] = message.get("version", self._told["version"])
@@ -247,6 +249,11 @@ class _Screen(Outlet):
             text, style = (part, "") if isinstance(part, str) else part
             self._output.line((f"         {text}", style))
         self._view = apply(self._view, message["patch"])
+
+    def _print_suggestion(self, message: dict[str, Any]) -> None:
+        who, answer = message["player_id"] or "a player", message["answer"]
+        told = f"{who}: {message['content']}" + (f" - {answer}" if answer else "")
+        self._output.line((f"         {message['state']:9} {told}", ""))
 
     def _line(self, message: dict[str, Any], kind: str, actor: str) -> None:
         told = headline(message["version"], message["timestamp"], kind, actor)

@@ -18,6 +18,7 @@ from questlog.campaign.viewers import viewer_named
 from questlog.campaign.visibility import Viewer
 from questlog.document import diff
 from questlog.sync.feed import Feed
+from questlog.sync.hindsight import Hindsight, Trust
 from questlog.sync.recap import Recount, changed, narratives
 from server.access.attended import Attended, attended_beside
 from server.crowd import is_known
@@ -168,7 +169,8 @@ def _viewer(context: click.Context, parameter: click.Parameter, text: str) -> Vi
 def recap(campaign: str, viewer: Viewer, since: str | None, store: str, as_json: bool) -> None:
     """Print what changed in CAMPAIGN for a player while they were gone, as they may see it.
 
-    Of who was never there it begins with the last session.
+    Of who was never there it begins with the last session. What the rules hide from them by now is
+    not in it, even if it was open then.
     """
     answer(_recap(campaign, viewer, since, store, as_json), as_json=as_json)
 
@@ -181,9 +183,10 @@ async def _recap(
     held = max((row.held for row in rows if row.viewer == viewer), default=0)
     async with opened(store) as reader:
         summary = await known(reader, campaign)
-        start = await _start(reader, summary, since, held)
-        loaded = await loaded_at(reader, campaign, start)
-        told, before = await _told(reader, loaded, viewer, summary.version)
+        start, trust = await _start(reader, summary, since, held)
+        base = await loaded_at(reader, campaign, start)
+        head = await loaded_at(reader, campaign, summary.version)
+        told, before = await _told(reader, base, head, viewer, trust)
     if as_json:
         output.json(told)
         return
@@ -202,39 +205,42 @@ async def _recap(
         output.line("Nothing has changed.")
 
 
-async def _start(reader: SqliteReader, summary: Summary, since: str | None, held: int) -> int:
-    """Return the version a recap begins at."""
+async def _start(
+    reader: SqliteReader, summary: Summary, since: str | None, held: int
+) -> tuple[int, Trust]:
+    """Return the version a recap begins at, and why its viewer may know of that."""
     if since is None:
         if 1 <= held <= summary.version:
-            return held
+            return held, "acknowledged"
         found = await _found(reader, summary)
-        return found[-1].from_version - 1 if found else summary.version
+        return found[-1].from_version - 1 if found else summary.version, "none"
     if since.isascii() and since.isdigit() and len(since) <= 18:
-        return int(since)
+        return int(since), "none"
     # What was made at that moment was there already.
-    return max(1, await version_at(reader, summary.campaign_id, parse_moment(since)))
+    return max(1, await version_at(reader, summary.campaign_id, parse_moment(since))), "none"
 
 
 async def _told(
-    reader: SqliteReader, loaded: Loaded, viewer: Viewer, head: int
+    reader: SqliteReader, loaded: Loaded, latest: Loaded, viewer: Viewer, trust: Trust
 ) -> tuple[Recap, dict[str, Any]]:
     """Return the recap from a version to the head, and the view it begins with."""
     feed = Feed(loaded.state, loaded.hash, reader.secret, lambda: "")
-    base, recount = feed.head, Recount(feed, viewer)
-    before = base.view(viewer)
+    base, head = feed.head, feed.entry(latest.state, latest.hash)
+    hindsight = Hindsight(base, head, viewer, trust)
+    recount = Recount(feed, hindsight)
     headers: list[EventHeader] = []
-    for version in range(base.version, head, CHUNK):
-        until = min(version + CHUNK, head)
+    for version in range(base.version, head.version, CHUNK):
+        until = min(version + CHUNK, head.version)
         headers += recount.take(
             await reader.read(base.state.campaign_id, after=version, until=until)
         )
-    after = feed.head.view(viewer)
+    before, after = hindsight.before, head.view(viewer)
     patch = diff(before, after)
     told = Recap(
         campaign_id=base.state.campaign_id,
         from_version=base.version,
-        to_version=feed.head.version,
-        position=feed.position(viewer),
+        to_version=head.version,
+        position=str(feed.seal(head, head.key(viewer))),
         since_at=base.state.last_at,
         patch=patch,
         events=headers,

@@ -1,7 +1,7 @@
 """A recap: what has become of a viewer's view while they were gone. Pure.
 
-What they are told is what they would have been had they stayed: the delta between two views, and
-the headers of the events that changed theirs. So it spoils nothing.
+It is the delta between two views, and the headers of the events that changed theirs. What was open
+in between and is hidden now is left out of both (`hindsight`): so it spoils nothing.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import Any
 
 from questlog.campaign.events import Event, EventHeader
 from questlog.campaign.evolve import DamagedLogError, evolve_with
-from questlog.campaign.visibility import Viewer
 from questlog.document import DocumentError, Sized, apply, canonical
 from questlog.sync.feed import Feed
+from questlog.sync.hindsight import Hindsight
 
 NARRATIVES = "all_narratives"
 
 
 class Recount:
-    """Goes through the log again as one viewer, from a version on.
+    """Goes through the log again from a version on, as one viewer may look back on it.
 
     Args:
         feed: stands at that version, and is this recount's alone: it is moved on.
     """
 
-    def __init__(self, feed: Feed, viewer: Viewer) -> None:
+    def __init__(self, feed: Feed, hindsight: Hindsight) -> None:
         self._feed = feed
-        self._viewer = viewer
+        self._hindsight = hindsight
 
     def take(self, events: Iterable[Event]) -> list[EventHeader]:
-        """Return which of the next events the viewer may know of: those that changed their view.
+        """Return which of the next events the viewer may know of.
 
         Raises:
             DamagedLogError: an event does not follow the one before it.
@@ -50,7 +50,7 @@ class Recount:
         step = evolve_with(state, Sized(document, state.size), at=event.at, fact=event.fact())
         header = EventHeader(event.version, event.id, event.kind, event.actor, event.at)
         before = self._feed.advance([(step, event.hash, header, len(bytes(event.patch)))])
-        return self._feed.events(self._viewer, before)
+        return [header] if self._hindsight.tells(before, self._feed.head) else []
 
 
 def narratives(before: dict[str, Any], after: dict[str, Any]) -> list[Any]:

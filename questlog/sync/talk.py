@@ -20,7 +20,8 @@ from questlog.campaign.commands import (
 from questlog.campaign.events import Role
 from questlog.campaign.ids import derived_id
 from questlog.campaign.narration import DEFAULT_PATH
-from questlog.campaign.suggestions import Outcome, Standing
+from questlog.campaign.state import Lease
+from questlog.campaign.suggestions import Outcome, Standing, Suggestion
 
 Decision = Literal["accepted", "dismissed", "answered", "accept", "dismiss", "answer"]
 
@@ -91,6 +92,20 @@ class SuggestionTold(Struct, frozen=True, tag="suggestion", tag_field="type"):
     timestamp: str
 
 
+def suggestion_told(suggestion: Suggestion, timestamp: str) -> SuggestionTold:
+    """Return what is told of a suggestion as it stands."""
+    return SuggestionTold(
+        suggestion.id,
+        suggestion.player_id,
+        suggestion.content,
+        suggestion.suggestion_type,
+        suggestion.metadata,
+        suggestion.state,
+        suggestion.answer,
+        timestamp,
+    )
+
+
 class Sender(Struct, frozen=True):
     """Who sent a signal."""
 
@@ -114,6 +129,13 @@ class LeaseTold(Struct, frozen=True, tag="lease", tag_field="type"):
     member: str | None
     name: str | None
     timestamp: str
+
+
+def lease_told(lease: Lease | None, timestamp: str) -> LeaseTold:
+    """Return what is told of who is at the wheel, None being nobody."""
+    if lease is None:
+        return LeaseTold(None, None, None, timestamp)
+    return LeaseTold(lease.version, lease.member, lease.name, timestamp)
 
 
 class NarrationTold(Struct, frozen=True, tag="narration", tag_field="type"):

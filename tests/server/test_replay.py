@@ -14,7 +14,7 @@ from aiohttp import ClientResponse, WSServerHandshakeError
 from server.config import Config
 from tests.support.access import Guarded, guarded
 from tests.support.follower import Follower
-from tests.support.peer import Caller, Events, Peer, calling, put
+from tests.support.peer import Caller, Events, Peer, calling, put, refused, wire
 from tests.support.server import serving
 
 DOCUMENT = {"hp": 9, "private": {"mira": {}}, "dm": {"plan": "a trap"}}
@@ -128,8 +128,77 @@ async def test_a_part_of_the_log_from_a_version_or_moment(played: Caller) -> Non
         first = await events.hear()
     assert first["type"] == "campaign_active"
     assert first["version"] >= 3
-    [told] = about(await whole(played, from_="2000-01-01", to=1), "replay")
-    assert (told["first"], told["last"], told["version"]) == (1, 1, 1)
+    for to in (1, 0, "2000-01-01"):
+        [told] = about(await whole(played, from_="2000-01-01", to=to), "replay")
+        assert (told["first"], told["last"], told["version"]) == (1, 1, 1)
+
+
+async def propose(call: Caller) -> dict[str, list[dict[str, Any]]]:
+    """Have two players propose something, and return what they and the DM were told of it live."""
+    await call.create("c", DOCUMENT)
+    heard: dict[str, list[dict[str, Any]]] = {"dm": [], "player:mira": [], "player:tobin": []}
+    async with (
+        call.socket("dm", campaign_id="c") as dm,
+        call.socket(campaign_id="c", player_id="mira") as mira,
+        call.socket(campaign_id="c", player_id="tobin") as tobin,
+        call.socket(campaign_id="c") as nobody,
+    ):
+        peers = {"dm": dm, "player:mira": mira, "player:tobin": tobin}
+
+        async def told(*names: str) -> None:
+            for name in names:
+                heard[name].append(await peers[name].until("suggestion"))
+
+        for peer in (*peers.values(), nobody):
+            await peer.until("campaign_active")
+        await dm.say(type="take_lease", id="wheel", name="tablet")
+        assert (await dm.until("lease"))["lease"] is None
+        heard["lease"] = [await dm.until("lease")]
+        await mira.say(type="player_suggestion", id="s", content="I wedge the door.")
+        await told("dm", "player:mira")
+        await tobin.say(type="player_suggestion", id="s", content="I run.", metadata={"to": "inn"})
+        await told("dm", "player:tobin")
+        decide = {"type": "decide_suggestion", "id": "s", "player_id": "mira"}
+        await dm.say(**decide, decision="answer", answer="With what?")
+        await told("dm", "player:mira")
+        await dm.say(**decide, decision="accept", patch=[put("/door", "wedged")])
+        await told("dm", "player:mira")
+        await nobody.say(type="player_suggestion", id="s", content="I hide.")
+        await told("dm")
+    for messages in heard.values():
+        for message in messages:
+            del message["timestamp"]
+    return heard
+
+
+async def test_suggestions_and_the_wheel_are_told_as_they_were_and_to_whom(call: Caller) -> None:
+    live = await propose(call)
+    _, log = await call("GET", "/api/campaigns/c/events")
+    times = {event["version"]: event["at"] for event in log["events"]}
+    for viewer in ("dm", "player:mira", "player:tobin", "player", "spectator", "player:jun"):
+        messages = await whole(call, as_=viewer)
+        version, told = 0, []
+        for message in messages:
+            version = message.get("version", version)
+            if message["type"] == "suggestion":
+                assert message.pop("timestamp") == times[version]
+                told.append(message)
+        assert told == live.get(viewer, []), viewer
+        wheel = about(messages, "lease")
+        assert [each["member"] for each in wheel] == (["dm"] if viewer == "dm" else [])
+    # In the middle of it: what waits then, and what was decided in that very version.
+    for first, states in ((3, ["pending"]), (4, ["pending"] * 2), (6, ["accepted", "pending"])):
+        messages = await whole(call, from_=first, to=first)
+        assert [each["state"] for each in about(messages, "suggestion")] == states
+        assert [each["lease"] for each in about(messages, "lease")] == [2]
+
+
+async def test_a_replay_that_goes_back_tells_who_has_the_wheel_then(call: Caller) -> None:
+    await propose(call)
+    async with showing(call, gap=3600, speed=0.01) as peer:
+        for to, holder in ((3, "dm"), (1, None), (2, "dm")):
+            await peer.say(type="seek", to=to)
+            assert (await peer.until("lease"))["member"] == holder
 
 
 async def test_a_browser_that_comes_back_goes_on_and_is_told_of_the_end(played: Caller) -> None:
@@ -193,6 +262,8 @@ async def test_recorded_times_are_kept_to(played: Caller) -> None:
         ('{"type":"commit"}', "invalid", 4400),
         ('{"type":"speed","speed":0}', "invalid", 4400),
         ('{"type":"seek","to":"yesterday"}', "invalid", 4400),
+        (" " * 4097, "too_large", 4413),
+        ('{"type":"pause","' + "x" * 200_000, "too_large", 4413),
     ],
 )
 async def test_a_bad_control_ends_it_with_a_reason(
@@ -204,13 +275,18 @@ async def test_a_bad_control_ends_it_with_a_reason(
         assert await peer.closed() == close
 
 
+async def test_a_frame_that_is_no_text_ends_it_with_a_reason(played: Caller) -> None:
+    async with showing(played, gap=3600, speed=0.01) as peer:
+        wire(peer).write(bytes.fromhex("8182 00000000 fffe"))
+        await refused(peer, "bad_json", 4400)
+
+
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
-        ({"from_": 0, "to": 0}, 404, "unknown_version"),
         ({"from_": 8}, 404, "unknown_version"),
         ({"to": 99}, 404, "unknown_version"),
-        ({"to": "2000-01-01"}, 404, "unknown_version"),
+        ({"from_": 2, "to": "2000-01-01"}, 422, "invalid"),
         ({"from_": 5, "to": 3}, 422, "invalid"),
         ({"from_": "yesterday"}, 422, "invalid"),
         ({"as_": "goblin"}, 422, "invalid"),

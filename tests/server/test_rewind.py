@@ -181,6 +181,46 @@ async def test_a_preview_names_who_has_seen_what_is_undone_and_no_one_else(
         assert told["seen"] == [], "the DM's own plans were seen by no player"
 
 
+@pytest.mark.parametrize("call", ["state", "recap"])
+async def test_a_preview_names_who_has_read_it_over_http(served: Guarded, call: str) -> None:
+    path = f"/api/campaigns/c/{call}"
+    async with (
+        served.calling("dm") as dm,
+        served.calling("player", "mira") as mira,
+        served.calling("player", "tobin") as tobin,
+        served.calling("spectator") as crowd,
+    ):
+        await dm("POST", "/api/campaigns/c/activate", json={})
+        await dm.commit("c", put("/scene", "the crypt"))
+        _, told = await rewind(dm, 1, preview=True)
+        assert told["seen"] == []
+        for each in (mira, crowd):
+            assert (await each("GET", path))[0] == 200
+        # Nor is anybody thought to have seen what a DM looked at with their eyes.
+        await dm("GET", f"{path}?as=player:tobin")
+        await dm.commit("c", put("/scene", "the inn"))
+        for kept in (False, True):
+            if kept:
+                await served.services.attendance.write(last=True)
+            _, told = await rewind(dm, 2, preview=True)
+            seen = [(each["role"], each["player_id"], each["version"]) for each in told["seen"]]
+            assert sorted(seen, key=str) == [("player", "mira", 3), ("spectator", None, 3)]
+            patch = [{"op": "remove", "path": "/scene"}]
+            assert [each["patch"] for each in told["seen"]] == [patch, patch]
+        _, answer = await dm("GET", "/api/campaigns/c/sessions")
+        assert answer["sessions"][0]["present"] == [], "who only reads was not at the session"
+        assert await served.services.attendance.acknowledged("c") == {}
+        assert (await tobin("GET", "/api/campaigns/c"))[0] == 200
+        _, told = await rewind(dm, 2, preview=True)
+        assert len(told["seen"]) == 2, "what a campaign is called is none of its document"
+
+
+async def test_a_preview_on_an_open_server_names_who_says_they_read_it(played: Caller) -> None:
+    await state(played, player_id="mira")
+    _, told = await rewind(played, 4, preview=True)
+    assert [(each["player_id"], each["version"]) for each in told["seen"]] == [("mira", 5)]
+
+
 @pytest.mark.parametrize("role", ["player", "spectator"])
 async def test_only_a_dm_may_and_previews_no_less(served: Guarded, role: Any) -> None:
     async with served.calling(role, "mira" if role == "player" else None) as call:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from tests.eventstore.scribe import url_of
 from tests.support.peer import calling
-from tests.support.server import Served, command
+from tests.support.server import Served, command, serving
 from tests.tools.stores import run, write
 
 
@@ -104,6 +106,49 @@ def test_a_refusal_has_its_code_in_json(log: Path) -> None:
     result = run(log, "rewind", "c", "99", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stderr)["code"] == "unknown_version"
+
+
+DAMAGE = {
+    "an edited event": "UPDATE event SET meta = '{\"edited\":1}' WHERE version = 4",
+    "a patch that does not fit": 'UPDATE event SET patch = \'[{"op":"remove","path":"/x"}]\''
+    " WHERE version = 4",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=list(DAMAGE))
+def test_a_damaged_log_is_said_to_be_what_it_is(log: Path, damage: str) -> None:
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        (guard,) = connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE name = 'event_never_changes'"
+        ).fetchone()
+        connection.execute("DROP TRIGGER event_never_changes")
+        connection.execute(damage)
+        connection.execute("DELETE FROM snapshot")
+        connection.execute(guard)
+    result = run(log, "fork", "c", "new", "--at", "6", "--json")
+    assert result.exit_code == 1
+    refusal = json.loads(result.stderr)
+    assert refusal["code"] == "damaged_source"
+    assert "nothing was forked" in refusal["detail"]
+    assert "unknown" not in refusal["detail"]
+    assert run(log, "state", "new").exit_code == 1
+
+
+async def test_a_server_says_that_nothing_was_forked(log: Path) -> None:
+    with closing(sqlite3.connect(log, isolation_level=None)) as connection:
+        connection.execute("DROP TRIGGER event_never_changes")
+        connection.execute(DAMAGE["an edited event"])
+        connection.execute(
+            "CREATE TRIGGER event_never_changes BEFORE UPDATE ON event"
+            " BEGIN SELECT raise(ABORT, 'events are immutable'); END"
+        )
+    async with serving(log) as url, calling(url) as call:
+        body = {"new_id": "new", "at_version": 6}
+        status, problem = await call("POST", "/api/campaigns/c/fork", json=body)
+        assert (status, problem["code"]) == (503, "store_unavailable")
+        assert problem["cause"] == "damaged_source"
+        assert problem["detail"].endswith("is damaged at version 4: nothing was forked.")
+        assert (await call("GET", "/api/campaigns/new"))[0] == 404
 
 
 def test_no_store_is_made(tmp_path: Path) -> None:

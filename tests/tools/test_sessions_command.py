@@ -158,6 +158,34 @@ def test_a_recap_is_what_a_player_missed_and_spoils_nothing(path: Path) -> None:
     assert [event["version"] for event in recap["events"]] == [10, 11]
 
 
+@pytest.mark.parametrize("more", [[], ["--since", "3"], ["--since", "9"]])
+@pytest.mark.parametrize("viewer", ["player:mira", "player:tobin", "spectator"])
+def test_a_recap_tells_nothing_that_is_hidden_by_now(
+    path: Path, viewer: str, more: list[str]
+) -> None:
+    there(path)
+
+    async def hide() -> None:
+        store = await open_store(path)
+        scribe = Scribe(store)
+        there = await store.load("c")
+        assert there is not None
+        scribe.state = there.state
+        await scribe.write(SetVisibility(Rules(rules=(*RULES.rules, Rule("/hp", ("dm",))))))
+        await scribe.write(put("/scene", "the crypt", kind="moved"))
+        await store.close()
+
+    asyncio.run(hide())
+    (recap,) = told(path, "recap", "c", "--as", viewer, *more)
+    assert "/scene" in recap["changed"]
+    assert "/hp" not in recap["changed"]
+    # What they did themselves they know.
+    others = [event for event in recap["events"] if event["actor"]["member"] == "dm"]
+    kinds = [event["kind"] for event in others]
+    assert "moved" in kinds
+    assert not {"hit", "visibility.changed"} & set(kinds)
+
+
 @pytest.mark.parametrize(
     ("since", "version"), [("4", 4), (moment(6), 6), ("2020-01-01", 1), ("2030-01-01", 13)]
 )
