@@ -203,6 +203,10 @@ class EventReader(Protocol):
         """Return the events of versions `after` < v <= `until` in order, at most `limit`."""
         ...
 
+    async def begins(self, campaign_id: str) -> int:
+        """Return the version a campaign began with: 1, or that of a fork's `campaign.forked`."""
+        ...
+
     async def turns(self, campaign_id: str, *, until: int | None = None) -> list[Turn]:
         """Return where sessions begin and end, up to version `until`, in order."""
         ...

@@ -12,7 +12,7 @@ import click
 from msgspec import Struct
 
 from eventstore.looking.walking import pieces
-from eventstore.moments import version_at
+from eventstore.moments import last_dated
 from eventstore.sqlite.store import SqliteReader
 from questlog.campaign.errors import Invalid
 from questlog.campaign.events import Event
@@ -171,7 +171,7 @@ async def _chunks(
     if wanted.since is not None:
         # Whatever is dated exactly so is wanted, and there may be several.
         moment = wanted.since - timedelta(milliseconds=1)
-        after = max(after, await version_at(reader, campaign, moment))
+        after = max(after, await last_dated(reader, campaign, moment))
     while True:
         async for events in pieces(reader, campaign, after=after, kind=wanted.kind):
             after = events[-1].version

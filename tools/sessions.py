@@ -211,8 +211,11 @@ async def _start(reader: SqliteReader, summary: Summary, since: str | None, held
         return found[-1].from_version - 1 if found else summary.version
     if since.isascii() and since.isdigit() and len(since) <= 18:
         return int(since)
-    # What was made at that moment was there already.
-    return max(1, await version_at(reader, summary.campaign_id, parse_moment(since)))
+    campaign = summary.campaign_id
+    # What a campaign began with was there already: of a fork, all that was copied.
+    return await version_at(reader, campaign, parse_moment(since)) or max(
+        1, await reader.begins(campaign) - 1
+    )
 
 
 async def _told(
