@@ -138,7 +138,9 @@ def test_stats_count_what_there_is(log: Path) -> None:
     assert told["paths"]["/hp"] == 5
     assert told["paths"]["/log/*"] == 2
     assert told["largest"][0]["version"] == 9
-    assert [each["campaign_id"] for each in lines(log, "stats")] == ["c", "d"]
+    whole = lines(log, "stats")
+    assert [each["campaign_id"] for each in whole] == ["c", "d"]
+    assert whole == [told, *lines(log, "stats", "d")], "each is counted by itself"
     result = run(log, "stats")
     assert "9 events, 0 snapshots" in result.stdout
     assert "\x1b" not in result.stdout
