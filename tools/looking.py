@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +25,8 @@ from tools.render import QUIET, Output, Part, changes, headline
 BARS = "▁▂▃▄▅▆▇█"
 WIDE = 60
 SHOWN = 100
+LARGEST = sys.float_info.max
+SCALE = 2.0**64
 
 
 @click.command()
@@ -79,7 +83,7 @@ async def _history(
     campaign: str, pointer: str, limit: int | None, store: str, as_json: bool
 ) -> None:
     output = Output()
-    numbers: list[float] = []
+    numbers: list[int | float] = []
     count = 0
     async with opened(store) as reader:
         await known(reader, campaign)
@@ -93,16 +97,25 @@ async def _history(
             shown = (_brief(each.value), "green") if each.there else ("(gone)", "red")
             output.line(*_event(each), shown)
             if isinstance(each.value, int | float) and not isinstance(each.value, bool):
-                numbers.append(float(each.value))
+                numbers.append(each.value)
     if not count and limit != 0:
         raise Invalid(f"There never was anything at {pointer}.")
     if not as_json and len(numbers) > 1:
         low, high = min(numbers), max(numbers)
-        output.line((f"        {sparkline(numbers)}  {low:g} to {high:g}", "bold"))
+        ends = f"{_short(low)} to {_short(high)}"
+        output.line((f"        {sparkline(numbers)}  {ends}", "bold"))
+
+
+def _short(number: float) -> str:
+    # JSON's integers have no end, floats do.
+    return f"{Decimal(number):.6g}" if abs(number) > LARGEST else f"{number:g}"
 
 
 def sparkline(numbers: Sequence[float], width: int = WIDE) -> str:
     """Return numbers as a row of bars; of more than `width`, means of neighbours."""
+    if max(map(abs, numbers)) > LARGEST / SCALE:
+        # So that what is added up and subtracted stays far from where floats end.
+        numbers = [max(-LARGEST, min(LARGEST, number)) / SCALE for number in numbers]
     if len(numbers) > width:
         edges = [len(numbers) * number // width for number in range(width + 1)]
         numbers = [sum(numbers[a:b]) / (b - a) for a, b in pairwise(edges)]

@@ -248,3 +248,21 @@ def test_a_sparkline_is_as_wide_as_it_may_be() -> None:
     assert sparkline([1, 1, 1]) == "▁▁▁"
     assert sparkline([0, 7]) == "▁█"
     assert len(sparkline(list(range(1_000)))) == 60
+    assert sparkline([1e308, -1e308]) == "█▁"
+    assert sparkline([10**400, -(10**400), 0]) == "█▁▅"
+    assert sparkline([1e308] * 1_000 + [-1e308] * 1_000) == "█" * 30 + "▁" * 30
+
+
+def test_numbers_as_large_as_json_has_them_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+
+    async def make() -> None:
+        store = await open_store(path)
+        hits = (put("/n", number) for number in (1e308, -1e308, 10**400, 3))
+        await Scribe(store).write(create({"n": 0.0}), *hits)
+        await store.close()
+
+    asyncio.run(make())
+    result = run(path, "history", "c", "/n")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].strip() == "▄▆▁█▄  -1e+308 to 1.00000e+400"
