@@ -254,7 +254,8 @@ def diff(operands: tuple[str, ...], store: str, as_json: bool) -> None:
         campaign, a, b = operands
         pair = ((campaign, a), (campaign, b))
     elif len(operands) == 2 and all("@" in each for each in operands):
-        one, other = (each.partition("@") for each in operands)
+        # Of a campaign's id it may be a part, of a version never.
+        one, other = (each.rpartition("@") for each in operands)
         pair = ((one[0], one[2]), (other[0], other[2]))
     else:
         raise click.UsageError("Give CAMPAIGN A B, or ONE@A OTHER@B.")

@@ -196,6 +196,7 @@ def test_two_campaigns_are_compared(tmp_path: Path) -> None:
     async def make() -> None:
         store = await open_store(path)
         await Scribe(store, "one").write(create({"hp": 1}), put("/hp", 2))
+        await Scribe(store, "mira@home").write(create({"hp": 3}))
         await Scribe(store, "two").write(
             create({"hp": 1}), Commit(patch=[{"op": "add", "path": "/mp", "value": 3}])
         )
@@ -207,6 +208,9 @@ def test_two_campaigns_are_compared(tmp_path: Path) -> None:
         {"op": "add", "path": "/mp", "value": 3},
     ]
     assert lines(path, "diff", "one@1", "two@1") == []
+    assert lines(path, "diff", "one@1", "mira@home@1") == [
+        {"op": "replace", "path": "/hp", "value": 3}
+    ]
     assert lines(path, "diff", "one", "1", moment(2)) == [
         {"op": "replace", "path": "/hp", "value": 2}
     ]
