@@ -135,14 +135,6 @@ def _offered(
 
 
 campaign_argument = click.argument("campaign", shell_complete=complete_campaigns)
-viewer_option = option(
-    "--as",
-    "viewer",
-    default="dm",
-    metavar="WHO",
-    help="dm, player, player:ID or spectator.",
-    shell_complete=complete_viewers,
-)
 store_option = option(
     "--store",
     default=DEFAULT_STORE,

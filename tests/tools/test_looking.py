@@ -105,6 +105,7 @@ def test_bisect_finds_the_first_version_in_few_reads(long: Path) -> None:
         ("nothing", False),
         ("party[0].down", False),
         ("length(party)", True),
+        ("party[0:1] && not_null(nothing, party) && sort_by(party, &name)", True),
         ("`0`", True),
         ('`""`', False),
         ("`{}`", False),
@@ -186,7 +187,7 @@ def test_what_a_viewer_saw_at_a_time(tmp_path: Path) -> None:
     assert seen("--as", "spectator") == {"private": private, "scene": "crypt"}
     assert seen("--as", "dm")["dm"] == {"plan": 1}
     assert run(path, "state", "c", "--as", "player:mira", "--path", "/dm").exit_code == 1
-    assert run(path, "state", "c", "--as", "goblin").exit_code == 1
+    assert run(path, "state", "c", "--as", "goblin").exit_code == 2
     assert run(path, "state", "c", "--at", "2000-01-01").exit_code == 1
 
 
@@ -232,7 +233,18 @@ def test_two_campaigns_are_compared(tmp_path: Path) -> None:
         (("bisect", "c", "hp <"), 2),
         (("bisect", "c", "hp > `1000`"), 1),
         (("bisect", "c", "abs(note)"), 1),
-        (("bisect", "c", "hp", "--from", "5", "--to", "2"), 1),
+        (("bisect", "c", "foo(hp)"), 2),
+        (("bisect", "c", "party[?foo(hp)].[{a: bar(@)}]"), 2),
+        (("bisect", "c", "abs(hp, hp)"), 2),
+        (("bisect", "c", "not_null()"), 2),
+        (("bisect", "c", "hp", "--from", "5", "--to", "2"), 2),
+        (("bisect", "c", "hp", "--from", "5", "--to", moment(2)), 2),
+        (("bisect", "c", "hp", "--from", "abc"), 2),
+        (("bisect", "c", "hp", "--from", "0"), 1),
+        (("bisect", "c", "hp", "--to", "99"), 1),
+        (("blame", "c", "--at", "abc"), 2),
+        (("diff", "c", "abc", "2"), 2),
+        (("diff", "c@1", "d@abc"), 2),
         (("grep", "c", "("), 2),
         (("grep", "nowhere", "x"), 1),
         (("stats", "nowhere"), 1),

@@ -309,7 +309,6 @@ def test_a_store_that_is_served_is_not_imported_into(file: Path, log: Path) -> N
     [
         (("export", "x"), "unknown_campaign"),
         (("export", "c", "--after", "10"), "unknown_version"),
-        (("import", "-", "--as", "a/b"), "invalid"),
     ],
 )
 def test_what_cannot_be_says_why(log: Path, arguments: tuple[str, ...], code: str) -> None:
