@@ -60,7 +60,11 @@ def backup(file: str, store: str, as_json: bool) -> None:
 @click.argument("file")
 @click.argument("new")
 @option(
-    "--at", callback=read_moment, metavar="MOMENT", help="As of then (RFC 3339): every campaign."
+    "--at",
+    callback=read_moment,
+    envvar="QUESTLOG_RESTORE_AT",
+    metavar="MOMENT",
+    help="As of then (RFC 3339): every campaign.",
 )
 @option("--campaign", metavar="ID", help="This campaign alone.")
 @option("--version", type=click.IntRange(min=1), help="Up to this version of --campaign.")

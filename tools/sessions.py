@@ -152,6 +152,7 @@ def _length(session: Session) -> str:
 @option(
     "--since",
     callback=read_version,
+    envvar="QUESTLOG_RECAP_SINCE",
     metavar="WHEN",
     help="From this version or moment; none: the last version they are known to hold.",
 )

@@ -59,6 +59,7 @@ def _read_id(_ctx: click.Context, _param: click.Parameter, text: str | None) -> 
 @option(
     "--as",
     "into",
+    envvar="QUESTLOG_IMPORT_AS",
     callback=_read_id,
     metavar="ID",
     help="The id it is to have here, if not its own.",
