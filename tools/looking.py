@@ -227,13 +227,14 @@ async def _bisect(
         if found.version is None:
             raise Invalid(f"It does not hold at version {last}.")
         [event] = await reader.read(campaign, after=found.version - 1, until=found.version)
+        if as_json:
+            output.json({**msgspec.to_builtins(found), "event": event})
+            return
         before = await reader.load(campaign, at=found.version - 1)
-    if as_json:
-        output.json({**msgspec.to_builtins(found), "event": event})
-        return
     output.line(*headline(event.version, event.at, event.kind, event.actor.member))
     document = {} if before is None else before.state.document
     for part in changes(document, event.operations()):
         output.line(part)
     already = " It held there already." if found.from_the_start else ""
-    output.line((f"{found.reads} states read.{already}", QUIET))
+    states = "1 state" if found.reads == 1 else f"{found.reads} states"
+    output.line((f"Found by reading {states}.{already}", QUIET))
