@@ -31,6 +31,7 @@ LOSSES: Mapping[str, tuple[str, bool]] = MappingProxyType(
         "orphan": ("nothing of what is in the log", True),
         "schema_changed": ("what it guards against may have happened unnoticed", True),
         "hash_mismatch": ("what this event said, or that nobody changed it", False),
+        "swapped": ("nothing: the events are there, and hold in each other's place", False),
         "gap": ("these events; what came after them cannot be read without a snapshot", False),
         "missing_tail": ("these events", False),
         "patch_failed": ("every version from here to the next snapshot", False),
@@ -40,7 +41,7 @@ LOSSES: Mapping[str, tuple[str, bool]] = MappingProxyType(
     }
 )
 # Of a log that has none of these, all that is derived can be derived.
-WHOLE = frozenset({"hash_mismatch", "gap", "missing_tail", "patch_failed", "unreadable"})
+WHOLE = frozenset({"hash_mismatch", "swapped", "gap", "missing_tail", "patch_failed", "unreadable"})
 
 
 class Diagnosis(Struct, frozen=True):

@@ -105,6 +105,12 @@ class TableTakenError(StoreError):
     code = "table_taken"
 
 
+class SeatDisputedError(StoreError):
+    """Two campaigns are dated as active at one table: nothing was restored."""
+
+    code = "seat_disputed"
+
+
 class OutcomeUnknownError(StoreError):
     """The disk failed while this was being written: it may or may not be in the log."""
 

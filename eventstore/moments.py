@@ -10,7 +10,19 @@ from questlog.campaign.moments import written
 
 
 async def version_at(reader: EventReader, campaign_id: str, moment: datetime) -> int:
-    """Return the last version appended at or before `moment`; 0 where there was none yet.
+    """Return the version a campaign was at; 0 where it had not begun.
+
+    A fork began with its `campaign.forked`: what it was copied from is dated before it was there.
+
+    Raises:
+        DamagedLogError: an event it has to look at is missing.
+    """
+    version = await last_dated(reader, campaign_id, moment)
+    return version if version >= await reader.begins(campaign_id) else 0
+
+
+async def last_dated(reader: EventReader, campaign_id: str, moment: datetime) -> int:
+    """Return the last version dated at or before `moment`; 0 where there is none.
 
     No event is dated before the one before it, so this is a binary search: it reads about as many
     events as the length of the log has binary digits, and needs no index beyond the versions.

@@ -98,7 +98,7 @@ class Finding(Struct, frozen=True):
 
     Attributes:
         campaign_id: "" where it concerns the store as a whole.
-        code: what kind of damage: `hash_mismatch`, `gap`, `missing_tail`, `extra_tail`,
+        code: what kind of damage: `hash_mismatch`, `swapped`, `gap`, `missing_tail`, `extra_tail`,
             `head_mismatch`, `patch_failed`, `time_reversed`, `seat_mismatch`,
             `snapshot_mismatch`, `orphan`, `schema_changed` or `unreadable`.
         version: the first version it concerns, None where it concerns a whole campaign.
@@ -201,6 +201,10 @@ class EventReader(Protocol):
         kind: str | None = None,
     ) -> list[Event]:
         """Return the events of versions `after` < v <= `until` in order, at most `limit`."""
+        ...
+
+    async def begins(self, campaign_id: str) -> int:
+        """Return the version a campaign began with: 1, or that of a fork's `campaign.forked`."""
         ...
 
     async def turns(self, campaign_id: str, *, until: int | None = None) -> list[Turn]:

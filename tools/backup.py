@@ -18,27 +18,17 @@ from eventstore.port import Extent
 from eventstore.proof.verifier import verify
 from eventstore.sqlite.copying import copy_beside, copy_cut, copy_pages, unfinished
 from eventstore.sqlite.location import PREFIX, path_of
-from questlog.campaign.errors import Invalid, Rejection, UnknownVersion
+from questlog.campaign.errors import Rejection, UnknownVersion
 from questlog.campaign.evolve import DamagedLogError
-from questlog.campaign.moments import parse_moment
 from questlog.campaign.upcast import UnknownSchemaError
 from server.access.file import SUFFIX, access_path
+from tools.naming import read_moment
 from tools.options import json_option, option, store_option
 from tools.reading import answer, known, opened
 from tools.render import Output, fail
 
 # Niceness, from -20 to 19 (setpriority(2)).
 BEHIND = 10
-
-
-def _moment(
-    context: click.Context, parameter: click.Parameter, text: str | None
-) -> datetime | None:
-    """Return the moment an option names; other text is wrong usage."""
-    try:
-        return None if text is None else parse_moment(text)
-    except Invalid as error:
-        raise click.BadParameter(error.message) from error
 
 
 def step_back() -> None:
@@ -69,7 +59,13 @@ def backup(file: str, store: str, as_json: bool) -> None:
 @click.command()
 @click.argument("file")
 @click.argument("new")
-@option("--at", callback=_moment, metavar="MOMENT", help="As of then (RFC 3339): every campaign.")
+@option(
+    "--at",
+    callback=read_moment,
+    envvar="QUESTLOG_RESTORE_AT",
+    metavar="MOMENT",
+    help="As of then (RFC 3339): every campaign.",
+)
 @option("--campaign", metavar="ID", help="This campaign alone.")
 @option("--version", type=click.IntRange(min=1), help="Up to this version of --campaign.")
 @json_option

@@ -196,7 +196,12 @@ def _print_patch(output: Output, document: dict[str, Any], patch: list[dict[str,
 @click.command()
 @campaign_argument
 @click.argument("new")
-@option("--at", type=click.IntRange(min=1), help="The version to go on from; the head, if none.")
+@option(
+    "--at",
+    type=click.IntRange(min=1),
+    envvar="QUESTLOG_FORK_AT",
+    help="The version to go on from; the head, if none.",
+)
 @option("--id", "identifier", metavar="ID", help="By which the same, asked again, is known.")
 @server_option
 @token_option

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import click
-from msgspec import Struct
+from msgspec import Struct, field
 
 from eventstore.looking.walking import pieces
 from eventstore.sqlite.store import SqliteReader
@@ -112,10 +112,11 @@ class Tallies(Struct):
     patch_bytes: int = 0
     data_bytes: int = 0
     meta_bytes: int = 0
-    kinds: Counter[str] = Counter()
-    actors: Counter[str] = Counter()
-    days: Counter[str] = Counter()
-    paths: Counter[str] = Counter()
+    # As a plain default one Counter would be shared by all: msgspec copies only lists and the like.
+    kinds: Counter[str] = field(default_factory=Counter)
+    actors: Counter[str] = field(default_factory=Counter)
+    days: Counter[str] = field(default_factory=Counter)
+    paths: Counter[str] = field(default_factory=Counter)
     largest: list[tuple[int, int]] = []
 
     def take(self, event: Event) -> None:

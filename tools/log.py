@@ -12,12 +12,12 @@ import click
 from msgspec import Struct
 
 from eventstore.looking.walking import pieces
-from eventstore.moments import version_at
+from eventstore.moments import last_dated
 from eventstore.sqlite.store import SqliteReader
-from questlog.campaign.errors import Invalid
 from questlog.campaign.events import Event
 from questlog.campaign.moments import parse_moment
 from questlog.document import parse
+from tools.naming import read_moment
 from tools.options import campaign_argument, json_option, option, store_option
 from tools.reading import answer, check_pointer, known, opened
 from tools.render import Output, headline
@@ -64,22 +64,16 @@ class Wanted(Struct, frozen=True):
         return self.until is not None and parse_moment(event.at) > self.until
 
 
-def _time(context: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    """Return the moment an option names; other text is wrong usage."""
-    try:
-        return None if text is None else parse_moment(text)
-    except Invalid as error:
-        raise click.BadParameter(error.message) from error
-
-
 def options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options by which events are chosen."""
     for add in reversed(
         (
             option("--kind", help="Only events of this kind."),
             option("--actor", help="Only events by this member, or in this role."),
-            option("--since", callback=_time, help="Only events from this moment on (RFC 3339)."),
-            option("--until", callback=_time, help="Only events up to this moment."),
+            option(
+                "--since", callback=read_moment, help="Only events from this moment on (RFC 3339)."
+            ),
+            option("--until", callback=read_moment, help="Only events up to this moment."),
             option(
                 "--path", default="", metavar="POINTER", help="Only changes at, below or above."
             ),
@@ -171,7 +165,7 @@ async def _chunks(
     if wanted.since is not None:
         # Whatever is dated exactly so is wanted, and there may be several.
         moment = wanted.since - timedelta(milliseconds=1)
-        after = max(after, await version_at(reader, campaign, moment))
+        after = max(after, await last_dated(reader, campaign, moment))
     while True:
         async for events in pieces(reader, campaign, after=after, kind=wanted.kind):
             after = events[-1].version

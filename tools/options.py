@@ -21,7 +21,9 @@ DEFAULT_URL = "http://127.0.0.1:8765"
 def option(*names: str, **settings: Any) -> Callable[[Decorated], Decorated]:
     """Return `click.option` that also reads `QUESTLOG_…` and shows so in `--help`.
 
-    `--log-format` reads `QUESTLOG_LOG_FORMAT`; the longest of several names counts.
+    `--log-format` reads `QUESTLOG_LOG_FORMAT`; the longest of several names counts. Where the same
+    option takes something else in another command, one of them needs an `envvar` of its own, or a
+    variable meant for the one would change what the other does.
     """
     flag = max((name.partition("/")[0] for name in names if name.startswith("--")), key=len)
     settings.setdefault("envvar", "QUESTLOG_" + flag.removeprefix("--").replace("-", "_").upper())
@@ -135,14 +137,6 @@ def _offered(
 
 
 campaign_argument = click.argument("campaign", shell_complete=complete_campaigns)
-viewer_option = option(
-    "--as",
-    "viewer",
-    default="dm",
-    metavar="WHO",
-    help="dm, player, player:ID or spectator.",
-    shell_complete=complete_viewers,
-)
 store_option = option(
     "--store",
     default=DEFAULT_STORE,

@@ -17,26 +17,19 @@ from eventstore.sqlite.store import SqliteReader
 from questlog.campaign.errors import Invalid, Rejection, UnknownCampaign, UnknownVersion
 from questlog.campaign.events import Event
 from questlog.campaign.evolve import DamagedLogError
-from questlog.campaign.moments import parse_moment
+from questlog.campaign.moments import written
 from questlog.campaign.position import seal
 from questlog.campaign.state import CampaignState
 from questlog.campaign.upcast import UnknownSchemaError
-from questlog.campaign.viewers import viewer_named
+from questlog.campaign.visibility import Viewer
 from questlog.document import BadPointer, get, parse
 from questlog.document import diff as difference
 from questlog.sync.feed import Feed
-from tools.options import (
-    campaign_argument,
-    complete_campaigns,
-    json_option,
-    option,
-    store_option,
-    viewer_option,
-)
+from tools.naming import Named, named, read_version, viewer_option
+from tools.options import campaign_argument, complete_campaigns, json_option, option, store_option
 from tools.render import Output, changes, fail
 
 T = TypeVar("T")
-DIGITS = 18
 
 
 def answer(work: Coroutine[Any, Any, T], *, as_json: bool) -> T:
@@ -181,21 +174,27 @@ def _print_event(output: Output, event: Event, before: Loaded | None) -> None:
 
 @click.command()
 @campaign_argument
-@option("--at", metavar="VERSION", help="At this version or moment, not the head.")
+@option(
+    "--at",
+    callback=read_version,
+    metavar="VERSION",
+    help="At this version or moment, not the head.",
+)
 @viewer_option
 @option("--path", default="", metavar="POINTER", help="Only what stands there (RFC 6901).")
 @store_option
 @json_option
-def state(campaign: str, at: str | None, viewer: str, path: str, store: str, as_json: bool) -> None:
+def state(
+    campaign: str, at: Named | None, viewer: Viewer, path: str, store: str, as_json: bool
+) -> None:
     """Print the document of CAMPAIGN: what a viewer sees of it, or saw at any version or time."""
     check_pointer(path)
     answer(_state(campaign, at, viewer, path, store, as_json), as_json=as_json)
 
 
 async def _state(
-    campaign: str, at: str | None, viewer: str, path: str, store: str, as_json: bool
+    campaign: str, at: Named | None, who: Viewer, path: str, store: str, as_json: bool
 ) -> None:
-    who = viewer_named(viewer)
     async with opened(store) as reader:
         await known(reader, campaign)
         version = None if at is None else await version_named(reader, campaign, at)
@@ -217,18 +216,17 @@ def _whole(document: Any) -> dict[str, Any]:
     return {"structured_data": document}
 
 
-async def version_named(reader: SqliteReader, campaign: str, text: str) -> int:
-    """Return the version that a text names, by its number or by a moment.
+async def version_named(reader: SqliteReader, campaign: str, name: Named) -> int:
+    """Return the version that is named, by its number or by a moment.
 
     Raises:
-        Invalid: it names none.
         UnknownVersion: there was none yet at that moment.
     """
-    if text.isascii() and text.isdigit() and len(text) <= DIGITS:
-        return int(text)
-    version = await version_at(reader, campaign, parse_moment(text))
+    if isinstance(name, int):
+        return name
+    version = await version_at(reader, campaign, name)
     if not version:
-        raise UnknownVersion(f"{campaign!r} had not begun at {text}.")
+        raise UnknownVersion(f"{campaign!r} had not begun at {written(name)}.")
     return version
 
 
@@ -254,14 +252,16 @@ def diff(operands: tuple[str, ...], store: str, as_json: bool) -> None:
         campaign, a, b = operands
         pair = ((campaign, a), (campaign, b))
     elif len(operands) == 2 and all("@" in each for each in operands):
-        one, other = (each.partition("@") for each in operands)
+        # Of a campaign's id it may be a part, of a version never.
+        one, other = (each.rpartition("@") for each in operands)
         pair = ((one[0], one[2]), (other[0], other[2]))
     else:
         raise click.UsageError("Give CAMPAIGN A B, or ONE@A OTHER@B.")
-    answer(_diff(pair, store, as_json), as_json=as_json)
+    ends = tuple((campaign, named(text, "a version")) for campaign, text in pair)
+    answer(_diff(ends, store, as_json), as_json=as_json)
 
 
-async def _diff(pair: tuple[tuple[str, str], ...], store: str, as_json: bool) -> None:
+async def _diff(pair: tuple[tuple[str, Named], ...], store: str, as_json: bool) -> None:
     output = Output()
     async with opened(store) as reader:
         old, new = [await _document(reader, *each) for each in pair]
@@ -274,9 +274,9 @@ async def _diff(pair: tuple[tuple[str, str], ...], store: str, as_json: bool) ->
         output.line(part)
 
 
-async def _document(reader: SqliteReader, campaign: str, named: str) -> dict[str, Any]:
+async def _document(reader: SqliteReader, campaign: str, name: Named) -> dict[str, Any]:
     await known(reader, campaign)
-    version = await version_named(reader, campaign, named)
+    version = await version_named(reader, campaign, name)
     if version == 0:
         return CampaignState(campaign_id=campaign).document
     return (await loaded_at(reader, campaign, version)).state.document

@@ -8,14 +8,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from eventstore.moments import version_at
 from questlog.campaign.errors import Invalid, UnknownVersion
-from questlog.campaign.viewers import viewer_named
+from questlog.campaign.visibility import Viewer
 from questlog.document import apply
 from questlog.sync.replay import (
     DEFAULT_GAP,
@@ -30,8 +32,9 @@ from questlog.sync.replay import (
     Step,
     check_speed,
 )
-from server.showing import GoneError, Outlet, Showing, Wanted, version_of
-from tools.options import campaign_argument, json_option, option, store_option, viewer_option
+from server.showing import GoneError, Outlet, Showing, Wanted
+from tools.naming import Named, backwards, check_order, read_version, viewer_option
+from tools.options import campaign_argument, json_option, option, store_option
 from tools.play import speed_option
 from tools.reading import answer, known, opened
 from tools.render import Output, changes, headline
@@ -73,9 +76,20 @@ KEYS: Mapping[str, str] = MappingProxyType(
 @campaign_argument
 @viewer_option
 @option(
-    "--from", "first", default="1", metavar="VERSION", help="The version or moment to begin with."
+    "--from",
+    "first",
+    default="1",
+    callback=read_version,
+    metavar="VERSION",
+    help="The version or moment to begin with.",
 )
-@option("--to", "last", metavar="VERSION", help="The last version or moment; else the head.")
+@option(
+    "--to",
+    "last",
+    callback=read_version,
+    metavar="VERSION",
+    help="The last version or moment; else the head.",
+)
 @speed_option
 @option(
     "--gap",
@@ -88,9 +102,9 @@ KEYS: Mapping[str, str] = MappingProxyType(
 @json_option
 def replay(
     campaign: str,
-    viewer: str,
-    first: str,
-    last: str | None,
+    viewer: Viewer,
+    first: Named,
+    last: Named | None,
     speed: float | None,
     gap: float,
     store: str,
@@ -102,7 +116,11 @@ def replay(
     home and end go to either end, q quits. In a pipe it is printed at that pace, or at once with
     `--speed max`.
     """
-    pace: Speed = "max" if speed is None else speed
+    check_order(first, last)
+    try:
+        pace: Speed = check_speed("max" if speed is None else speed)
+    except Invalid as error:
+        raise click.BadParameter(error.message, param_hint="--speed") from error
 
     async def work() -> None:
         async with opened(store) as reader:
@@ -116,22 +134,25 @@ def replay(
 async def _replay(
     reader: SqliteReader,
     campaign: str,
-    viewer: str,
-    bounds: tuple[str, str | None],
+    viewer: Viewer,
+    bounds: tuple[Named, Named | None],
     speed: Speed,
     gap: float,
     *,
     as_json: bool,
 ) -> None:
-
     head = (await known(reader, campaign)).version
-    first = max(1, await version_of(reader, campaign, bounds[0]))
-    last = head if bounds[1] is None else max(1, await version_of(reader, campaign, bounds[1]))
-    if max(first, last) > head:
+    # What is named by a moment before the log began is its beginning.
+    first, last = [
+        max(1, await version_at(reader, campaign, each)) if isinstance(each, datetime) else each
+        for each in (bounds[0], head if bounds[1] is None else bounds[1])
+    ]
+    first = max(1, first)
+    if not (first <= head and 1 <= last <= head):
         raise UnknownVersion(f"{campaign} has versions 1 to {head}.")
     if first > last:
-        raise Invalid("A replay goes forward: --from is not later than --to.")
-    wanted = Wanted(campaign, first, last, viewer_named(viewer), check_speed(speed), gap)
+        raise backwards()
+    wanted = Wanted(campaign, first, last, viewer, speed, gap)
     outlet = _Lines() if as_json else _Screen(Output())
     with suppress(GoneError), outlet.reading():
         await Showing(reader, wanted, outlet, time.monotonic, asyncio.Event()).run()

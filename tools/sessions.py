@@ -10,11 +10,9 @@ from eventstore.errors import StoreError
 from eventstore.moments import version_at
 from eventstore.port import Loaded, Summary
 from eventstore.sqlite.store import SqliteReader
-from questlog.campaign.errors import Invalid, UnknownVersion
+from questlog.campaign.errors import UnknownVersion
 from questlog.campaign.events import EventHeader
-from questlog.campaign.moments import parse_moment
 from questlog.campaign.sessions import Counts, Session, counts_of, sessions_of
-from questlog.campaign.viewers import viewer_named
 from questlog.campaign.visibility import Viewer
 from questlog.document import diff
 from questlog.sync.feed import Feed
@@ -23,6 +21,7 @@ from questlog.sync.recap import Recount, changed, narratives
 from server.access.attended import Attended, attended_beside
 from server.crowd import is_known
 from server.sessions import Recap, told_of
+from tools.naming import Named, read_version, read_viewer
 from tools.options import campaign_argument, complete_viewers, json_option, option, store_option
 from tools.reading import answer, known, loaded_at, opened
 from tools.render import QUIET, Output, changes
@@ -140,33 +139,27 @@ def _length(session: Session) -> str:
     return text + "+" * (session.to_version is None)
 
 
-def _viewer(context: click.Context, parameter: click.Parameter, text: str) -> Viewer:
-    """Return the viewer an option names; other text is wrong usage."""
-    try:
-        return viewer_named(text)
-    except Invalid as error:
-        raise click.BadParameter(error.message) from error
-
-
 @click.command()
 @campaign_argument
 @option(
     "--as",
     "viewer",
     required=True,
-    callback=_viewer,
+    callback=read_viewer,
     metavar="VIEWER",
     shell_complete=complete_viewers,
     help="Whose: player:ID, player, spectator or dm.",
 )
 @option(
     "--since",
+    callback=read_version,
+    envvar="QUESTLOG_RECAP_SINCE",
     metavar="WHEN",
     help="From this version or moment; none: the last version they are known to hold.",
 )
 @store_option
 @json_option
-def recap(campaign: str, viewer: Viewer, since: str | None, store: str, as_json: bool) -> None:
+def recap(campaign: str, viewer: Viewer, since: Named | None, store: str, as_json: bool) -> None:
     """Print what changed in CAMPAIGN for a player while they were gone, as they may see it.
 
     Of who was never there it begins with the last session. What the rules hide from them by now is
@@ -176,7 +169,7 @@ def recap(campaign: str, viewer: Viewer, since: str | None, store: str, as_json:
 
 
 async def _recap(
-    campaign: str, viewer: Viewer, since: str | None, store: str, as_json: bool
+    campaign: str, viewer: Viewer, since: Named | None, store: str, as_json: bool
 ) -> None:
     output = Output()
     rows = [] if since is not None or not is_known(viewer) else await _attended(store, campaign)
@@ -206,7 +199,7 @@ async def _recap(
 
 
 async def _start(
-    reader: SqliteReader, summary: Summary, since: str | None, held: int
+    reader: SqliteReader, summary: Summary, since: Named | None, held: int
 ) -> tuple[int, Trust]:
     """Return the version a recap begins at, and why its viewer may know of that."""
     if since is None:
@@ -214,10 +207,12 @@ async def _start(
             return held, "acknowledged"
         found = await _found(reader, summary)
         return found[-1].from_version - 1 if found else summary.version, "none"
-    if since.isascii() and since.isdigit() and len(since) <= 18:
-        return int(since), "none"
-    # What was made at that moment was there already.
-    return max(1, await version_at(reader, summary.campaign_id, parse_moment(since))), "none"
+    if isinstance(since, int):
+        return since, "none"
+    campaign = summary.campaign_id
+    # What a campaign began with was there already: of a fork, all that was copied.
+    begins = max(1, await reader.begins(campaign) - 1)
+    return await version_at(reader, campaign, since) or begins, "none"
 
 
 async def _told(

@@ -18,6 +18,7 @@ from eventstore.errors import BadTransferError
 from eventstore.sqlite.exporting import exported
 from eventstore.sqlite.importing import InterruptedImportError, import_log
 from eventstore.sqlite.location import path_of
+from questlog.campaign.errors import Invalid
 from questlog.campaign.ids import check_name
 from tools.backup import answering, check_readable
 from tools.options import campaign_argument, json_option, option, store_option
@@ -45,9 +46,24 @@ def export(campaign: str, after: int, store: str, as_json: bool) -> None:
         sys.stdout.buffer.flush()
 
 
+def _read_id(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    """Return the id an option gives a campaign; what can be none is wrong usage."""
+    try:
+        return None if text is None else check_name(text, "campaign id")
+    except Invalid as error:
+        raise click.BadParameter(error.message) from error
+
+
 @click.command("import")
 @click.argument("file")
-@option("--as", "into", metavar="ID", help="The id it is to have here, if not its own.")
+@option(
+    "--as",
+    "into",
+    envvar="QUESTLOG_IMPORT_AS",
+    callback=_read_id,
+    metavar="ID",
+    help="The id it is to have here, if not its own.",
+)
 @option("--rehash", is_flag=True, help="Take it whatever its hashes say, and chain it anew.")
 @store_option
 @json_option
@@ -59,8 +75,6 @@ def import_(file: str, into: str | None, rehash: bool, store: str, as_json: bool
     broken off goes on where it was. The store must be nobody else's meanwhile.
     """
     with answering(as_json), ExitStack() as stack:
-        if into is not None:
-            check_name(into, "campaign id")
         done = import_log(path_of(store), _lines(file, stack), into, rehash)
     output = Output()
     if as_json:

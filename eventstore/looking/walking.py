@@ -111,8 +111,8 @@ async def bisect(
 ) -> Bisected:
     """Return the first version from `first` to `last` whose document `holds` is true of.
 
-    It is taken to stay true once it is: the states read are as many as the binary digits of how
-    many versions there are, and two more.
+    It is taken to stay true once it is. The states read are at most as many as the number of
+    versions has binary digits: that it holds nowhere is one answer more, and no more reads.
 
     Raises:
         UnknownVersion: there is no such version.
@@ -127,18 +127,15 @@ async def bisect(
             raise UnknownVersion(f"{campaign_id!r} has no version {version}.")
         return holds(loaded.state.document)
 
-    if not await at(last):
-        return Bisected(None, reads)
-    if first == last or await at(first):
-        return Bisected(first, reads, True)
-    before, after = first, last
-    while after - before > 1:
-        middle = (before + after) // 2
+    # Behind the last one stands that it holds nowhere.
+    least, most = first, last + 1
+    while least < most:
+        middle = (least + most) // 2
         if await at(middle):
-            after = middle
+            most = middle
         else:
-            before = middle
-    return Bisected(after, reads)
+            least = middle + 1
+    return Bisected(None if least > last else least, reads, least == first)
 
 
 def _at(document: Any, tokens: tuple[str, ...]) -> list[Any]:

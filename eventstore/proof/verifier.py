@@ -5,7 +5,8 @@ while a server writes: each campaign is judged as it stood when its turn came.
 
 One damage is one finding. After a broken link the walk goes on from the hash that is stored; after
 an event that is missing or was changed the document is in doubt, and so the next snapshot is taken
-as it is instead of being reported along with every patch that no longer applies.
+as it is instead of being reported along with every patch that no longer applies. What comes after
+an event that does not link is told once it is certain whether that was changed, or only swapped.
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ async def verify_campaign(
                 yield finding
         walk.end()
     except UnreadableError as error:
+        if walk is not None:
+            walk.stop()
+            for finding in walk.found():
+                yield finding
         after = 1 if walk is None else walk.version + 1
         yield Finding(name, error.code, after, error.message)
         return

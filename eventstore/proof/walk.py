@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import takewhile
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from eventstore.chain import AT, DATA, GENESIS, KIND, PATCH, SCHEMA, VERSION, link
+from eventstore.chain import AT, DATA, GENESIS, KIND, PATCH, SCHEMA, VERSION
 from eventstore.port import Auditor, Finding, Kept, StoredEvent, Summary
+from eventstore.proof.order import Breaks, Entry, digest_of
 from eventstore.sqlite.rows import step_of
 from questlog.campaign.evolve import DamagedLogError, fold
 from questlog.campaign.state import CampaignState
 from questlog.campaign.upcast import UnknownSchemaError
 from questlog.document import equal
 
+# So many findings wait at the most until it is certain what the first of them is.
+MOST_HELD = 1000
 BROKEN = (msgspec.MsgspecError, UnknownSchemaError, DamagedLogError, UnicodeError)
 
 
@@ -46,7 +50,8 @@ class Walk:
         self.snapshots = dict(kept.snapshots)
         self._summary = summary
         self._last = kept.last or 0
-        self._found: list[Finding] = []
+        self._found: list[Entry] = []
+        self._breaks = Breaks(self.campaign_id)
         # The hashes the next event may follow; none where the event before it is missing.
         self._previous: tuple[str, ...] = (GENESIS,)
         self._at = ""
@@ -57,9 +62,12 @@ class Walk:
         self._doubted = False
 
     def found(self) -> list[Finding]:
-        """Return the findings since the last call."""
-        found, self._found = self._found, []
-        return found
+        """Return the findings since the last call, up to one that is not certain yet."""
+        if len(self._found) > MOST_HELD:
+            self._breaks.settle(going_on=self._broken_from is not None)
+        certain = list(takewhile(lambda entry: not entry.open, self._found))
+        del self._found[: len(certain)]
+        return [finding for entry in certain for finding in entry.findings]
 
     def begin(self, version: int, text: str) -> None:
         """Begin the walk behind a snapshot, taken as it is.
@@ -78,7 +86,7 @@ class Walk:
 
     def whole_until(self, version: int | None) -> bool:
         """Return whether all is well, and was compared with a snapshot of this version."""
-        if self._broken_from is not None or self._doubted or self._state is None:
+        if self._found or self._broken_from is not None or self._doubted or self._state is None:
             return False
         return version is None or self.version == version == self._proved[0]
 
@@ -90,16 +98,14 @@ class Walk:
         version, at = row.version, row.at
         if version != self.version + 1:
             self._gap(version)
-        try:
-            expected = [link(previous, row.fields) for previous in self._previous]
-        except UnicodeEncodeError:
-            # Bytes that are no text: whatever they were, it was another hash.
-            expected = [link(each, row.fields, "surrogateescape") for each in self._previous]
+        expected = [digest_of(previous, row.fields) for previous in self._previous]
         if expected and row.hash not in expected:
             self.fold()
             self._doubted = True
             if self._broken_from is None:
                 self._broken_from = version
+                self._breaks.begin(self._previous, self._add("hash_mismatch", version, "", True))
+            self._breaks.take(row)
             # Where the hash itself is what was changed, the next event follows the right one.
             self._previous = (row.hash, expected[0])
         else:
@@ -127,8 +133,12 @@ class Walk:
         if text is None:
             return
         self.fold()
-        if self._previous and self.snapshots[self.version] not in self._previous:
-            self._add("snapshot_mismatch", self.version, "The snapshot names another event's hash.")
+        digest, broken = self.snapshots[self.version], self._broken_from is not None
+        if self._previous and digest not in self._previous:
+            detail = "The snapshot names another event's hash."
+            entry = self._add("snapshot_mismatch", self.version, detail, broken)
+            if broken:
+                self._breaks.snapshot(self.version, digest, entry)
             return
         if self._state is not None and _is_text_of(text, self._state):
             self._doubted = False
@@ -149,9 +159,8 @@ class Walk:
 
     def end(self) -> None:
         """Compare the end of the log with what is kept beside it."""
-        self.fold()
         broken = self._broken_from is not None
-        self._end_break()
+        self.stop()
         summary, last = self._summary, self._last
         for version in self.snapshots:
             if not 1 <= version <= max(summary.version, last):
@@ -170,6 +179,12 @@ class Walk:
             detail = "The time kept beside the log is not that of its last event."
             self._add("head_mismatch", self.version, detail)
         self._check_beside()
+
+    def stop(self) -> None:
+        """Go no further: what was found stands as it is."""
+        self.fold()
+        self._end_break()
+        self._breaks.settle()
 
     def _check_beside(self) -> None:
         summary, state = self._summary, self._state
@@ -192,11 +207,14 @@ class Walk:
 
     def _end_break(self) -> None:
         """Report the run of events that do not link, now that one links again."""
-        if self._broken_from is not None:
-            run = f", and so on to version {self.version}" * (self._broken_from != self.version)
-            detail = f"It is not what its hash and the hash before it were made of{run}."
-            self._add("hash_mismatch", self._broken_from, detail)
-            self._broken_from = None
+        if self._broken_from is None:
+            return
+        run = f", and so on to version {self.version}" * (self._broken_from != self.version)
+        self._breaks.describe(f"It is not what its hash and the hash before it were made of{run}.")
+        self._broken_from = None
+        placed = self._breaks.end()
+        if self.version in placed:
+            self._previous = (placed[self.version].hash,)
 
     def _find_broken(self, state: CampaignState, pending: list[StoredEvent]) -> None:
         """Name the event of `pending` that cannot follow, where that was not to be expected."""
@@ -209,8 +227,10 @@ class Walk:
                 break
         self._state = None
 
-    def _add(self, code: str, version: int, detail: str) -> None:
-        self._found.append(Finding(self._summary.campaign_id, code, version, detail))
+    def _add(self, code: str, version: int, detail: str, is_open: bool = False) -> Entry:
+        entry = Entry([Finding(self.campaign_id, code, version, detail)], is_open)
+        self._found.append(entry)
+        return entry
 
 
 def _folded(state: CampaignState, rows: list[StoredEvent]) -> CampaignState:

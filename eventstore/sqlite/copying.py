@@ -14,6 +14,7 @@ from eventstore import migrator
 from eventstore.chain import GENESIS
 from eventstore.errors import (
     NoStoreError,
+    SeatDisputedError,
     StoreFullError,
     StoreReadOnlyError,
     TargetExistsError,
@@ -148,10 +149,11 @@ def _copy_campaign(
         "SELECT campaign_id FROM campaign WHERE active_table = ?", (state.table,)
     ).fetchone()
     if seated is not None:
-        # Only where a clock was set back between the one's leaving and the other's coming.
-        raise UnreadableError(
-            f"{seated[0]!r} and {campaign_id!r} are both dated as active at {state.table!r} then:"
-            " take a moment a little later, or one campaign alone."
+        # An import keeps the times of the log it is of, which may be in this store, too; or a clock
+        # was set back between the one's leaving and the other's coming.
+        raise SeatDisputedError(
+            f"{seated[0]!r} and {campaign_id!r} are both dated as active at {state.table!r} then,"
+            " as the import of a log is beside the log itself. Restore each alone, with --campaign."
         )
     copy.execute(
         "UPDATE campaign SET title = ?, created_at = ?, active_table = ? WHERE campaign_id = ?",

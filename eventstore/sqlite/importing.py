@@ -192,8 +192,12 @@ class _Intake:
             while self._version < header.version:
                 self._take(self._next(lines))
         self._flush()
-        if next(lines, b""):
-            raise refused(header.version + 1, "is more than the file's header speaks of")
+        # Editors and shells leave empty lines at the end of a file.
+        if any(text.strip() for text in lines):
+            raise BadTransferError(
+                f"The file goes on after version {header.version}, which its first line says is the"
+                " last. Nothing was imported."
+            )
         if not self._rehash and self._old != header.hash:
             raise refused(header.version, "is not the one the file's header speaks of")
 

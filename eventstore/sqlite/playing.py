@@ -1,4 +1,4 @@
-"""Where sessions begin and end in SQLite's tables, and what happened in them."""
+"""Where a campaign and its sessions begin and end in SQLite's tables, and what happened in them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ def turns(connection: sqlite3.Connection, campaign_id: str, until: int | None) -
         assert isinstance(fact, CampaignActivated | CampaignDeactivated | CampaignForked)
         found.append(Turn(step.version, step.at, fact))
     return found
+
+
+def begins(connection: sqlite3.Connection, campaign_id: str) -> int:
+    """Return the version a campaign began with; see `EventReader.begins`."""
+    # The last: a fork of a fork has the event of the other in its history.
+    row = connection.execute(
+        "SELECT max(version) FROM event WHERE campaign_id = ? AND kind = 'campaign.forked'",
+        (campaign_id,),
+    ).fetchone()
+    return row[0] or 1
 
 
 def tallies(

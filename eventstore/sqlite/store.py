@@ -97,6 +97,10 @@ class SqliteReader:
             lambda c: read_events(c, campaign_id, after, until, limit, kind)
         )
 
+    async def begins(self, campaign_id: str) -> int:
+        """See `EventReader.begins`."""
+        return await self._readers.run(lambda c: playing.begins(c, campaign_id))
+
     async def turns(self, campaign_id: str, *, until: int | None = None) -> list[Turn]:
         """See `EventReader.turns`."""
         return await self._readers.run(lambda c: playing.turns(c, campaign_id, until))

@@ -140,3 +140,13 @@ class ForkContract:
         assert loaded is not None
         assert loaded.state == state
         assert (state.campaign_id, state.document["hp"]) == ("d", 1)
+
+    async def test_a_fork_begins_with_the_last_event_that_made_it_one(
+        self, store: EventStore
+    ) -> None:
+        await Scribe(store).write(create(), put("/hp", 1))
+        await fork(store, "c", 2, "d")
+        await fork(store, "d", 3, "e")
+        await fork(store, "d", 1, "f")
+        begun = {name: await store.begins(name) for name in "cdefg"}
+        assert begun == {"c": 1, "d": 3, "e": 4, "f": 2, "g": 1}

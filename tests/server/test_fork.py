@@ -176,3 +176,15 @@ async def test_killed_at_once_it_is_there_with_all_its_history(tmp_path: Path) -
     process = await command("verify", "--store", f"sqlite:///{store}")
     output, errors = await process.communicate()
     assert process.returncode == 0, output.decode() + errors.decode()
+
+
+async def test_it_was_not_there_before_it_was_made(played: Caller) -> None:
+    log = await get(played, "c/events")
+    then = log["events"][3]["at"]
+    await asyncio.sleep(0.01)
+    await fork(played, "what-if", 4)
+    status, said = await played("GET", f"/api/campaigns/what-if/state?at={then}")
+    assert (status, said["code"]) == (404, "unknown_version")
+    made = (await get(played, "what-if/events?after=4"))["events"][0]["at"]
+    assert (await get(played, f"what-if/state?at={made}"))["version"] == 5
+    assert (await get(played, f"c/state?at={then}"))["version"] == 4

@@ -213,12 +213,17 @@ def test_what_is_not_there_is_status_1_and_a_sentence(
         ("log", "c", "--path", "hp"),
         ("log", "c", "--follow", "--reverse"),
         ("state", "c", "--path", "/~2"),
+        ("state", "c", "--as", "wiz"),
+        ("state", "c", "--at", "abc"),
+        ("import", "-", "--as", "no/such name"),
         ("show", "c", "0"),
         ("show", "c", "one"),
     ],
 )
 def test_wrong_usage_is_status_2(log: Path, arguments: tuple[str, ...]) -> None:
-    assert run(log, *arguments).exit_code == 2
+    result = run(log, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage: ")
 
 
 @pytest.mark.parametrize("command", ["campaigns", "verify", "migrate"])

@@ -61,8 +61,8 @@ def test_a_part_by_versions_or_moments(log: Path) -> None:
     assert [m["version"] for m in told(log, "--from", "3", "--to", "4")] == [3, 3, 4, 4]
     at = told(log, "--from", "6", "--to", "6")[0]["timestamp"]
     assert told(log, "--from", at)[0]["version"] == 6
-    for to in ("1", "2000-01-01"):
-        assert told(log, "--from", "2000-01-01", "--to", to)[0]["version"] == 1
+    assert told(log, "--from", "2000-01-01", "--to", "1")[0]["version"] == 1
+    assert [m["version"] for m in told(log, "--to", "2000-01-01")] == [1, 1]
 
 
 def test_people_are_shown_what_changed(log: Path) -> None:
@@ -100,9 +100,13 @@ def test_people_are_shown_what_was_proposed(tmp_path: Path) -> None:
     [
         (("replay", "nowhere"), 1),
         (("replay", "c", "--from", "99"), 1),
-        (("replay", "c", "--from", "5", "--to", "3"), 1),
-        (("replay", "c", "--as", "goblin"), 1),
-        (("replay", "c", "--from", "yesterday"), 1),
+        (("replay", "c", "--to", "0"), 1),
+        (("replay", "c", "--from", "5", "--to", "3"), 2),
+        (("replay", "c", "--from", "5", "--to", "2000-01-01"), 2),
+        (("replay", "c", "--from", "2026-01-03", "--to", "2026-01-02"), 2),
+        (("replay", "c", "--as", "goblin"), 2),
+        (("replay", "c", "--from", "yesterday"), 2),
+        (("replay", "c", "--speed", "0.001"), 2),
         (("replay", "c", "--speed", "fast"), 2),
         (("replay", "c", "--gap", "-1"), 2),
     ],

@@ -236,11 +236,20 @@ def test_a_file_that_is_not_there_says_so(tmp_path: Path, new: Path) -> None:
 def test_a_header_that_promises_another_end_is_found_out(file: Path, new: Path) -> None:
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join([*lines, lines[-1]]))
-    assert "more than" in refused(new, "import", str(file))[1]
+    assert f"goes on after version {HEAD}" in refused(new, "import", str(file))[1]
     header = {**json.loads(lines[0]), "hash": "1" * 64}
     file.write_bytes(json.dumps(header).encode() + b"\n" + b"".join(lines[1:]))
     assert "header speaks of" in refused(new, "import", str(file))[1]
     assert rows(new) == []
+
+
+def test_empty_lines_at_the_end_are_passed_over(log: Path, file: Path, new: Path) -> None:
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"\n\r\n  ")
+    assert taken(new, str(file))["added"] == HEAD
+    assert rows(new) == rows(log)
+    file.write_bytes(whole + b"\n" + whole)
+    assert "goes on after" in refused(new, "import", str(file))[1]
 
 
 def test_a_cut_file_is_kept_and_gone_on_with(
@@ -309,7 +318,6 @@ def test_a_store_that_is_served_is_not_imported_into(file: Path, log: Path) -> N
     [
         (("export", "x"), "unknown_campaign"),
         (("export", "c", "--after", "10"), "unknown_version"),
-        (("import", "-", "--as", "a/b"), "invalid"),
     ],
 )
 def test_what_cannot_be_says_why(log: Path, arguments: tuple[str, ...], code: str) -> None:
