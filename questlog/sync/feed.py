@@ -96,10 +96,12 @@ class Feed:
     def proves(self, position: Position, entry: Entry, viewer: Viewer) -> bool:
         """Return whether a client at `position` holds this viewer's view of `entry`.
 
-        A bare version is taken on trust; a proof is believed only where it is this view's.
+        A bare version is taken on trust, as far as the rules in force go: what they have hidden
+        since then must not be named, not even as gone, to who may never have seen it. A proof is
+        believed only where it is this view's.
         """
         if position.proof is None:
-            return True
+            return viewer.role == "dm" or entry.projector.rules == self.head.projector.rules
         return proves(self._secret, position, entry.hash, entry.key(viewer))
 
     def snapshot(self, viewer: Viewer, reason: Reason) -> Encoded:
@@ -261,9 +263,11 @@ class Feed:
         """Return the events after `base` that this viewer may know of.
 
         They are those that changed the view, and the viewer's own. A DM may know of all. Where
-        `room` (bytes) or memory ends, the oldest are left out.
+        `room` (bytes) or memory ends, the oldest are left out; so is, of a catch-up, what was done
+        under other rules than those in force: its effect may have come and been hidden meanwhile.
         """
         headers: list[EventHeader] = []
+        rules = self.head.projector.rules
         for version in range(self.head.version, base.version, -1):
             entry = self._recent.get(version)
             before = base if version - 1 == base.version else self._recent.get(version - 1)
@@ -274,6 +278,8 @@ class Feed:
                 if room < 0:
                     break
             known = viewer.role == "dm" or is_own(entry.header, viewer)
+            if not known and entry.projector.rules != rules:
+                continue
             if known or (before is not None and self._patch(viewer, before, entry)):
                 headers.append(entry.header)
         headers.reverse()

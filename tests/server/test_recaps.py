@@ -210,3 +210,27 @@ async def test_rules_that_change_while_it_is_put_together_count(
 
         monkeypatch.setattr(sessions_module, "_events", slowly)
         assert "VAMPIRE" not in str(await recap(mira))
+
+
+async def test_nor_is_who_comes_back_live(tmp_path: Path) -> None:
+    async with (
+        guarded(tmp_path) as served,
+        served.calling("dm") as dm,
+        served.calling("player", "mira") as mira,
+    ):
+        await masquerade(dm, "not yet")
+        _, state = await mira("GET", "/api/campaigns/c/state")
+        # Added and hidden while they were away, by somebody with an id that tells.
+        await dm.commit("c", put("/npcs/butler-EDWINA", {"hp": 1}), id="butler-has-a-sister")
+        await hide(dm, "/npcs/butler-EDWINA")
+        path = "/api/campaigns/c/updates?wait=0&since="
+        _, answer = await mira("GET", path + state["position"])
+        (update,) = answer["messages"]
+        assert update["type"] == "campaign_updated"
+        assert "butler-has-a-sister" not in str(update)
+        # A version that proves nothing, from before the rules changed, is no reason to tell more.
+        for claimed in (3, state["version"]):
+            _, answer = await mira("GET", path + str(claimed))
+            (told,) = answer["messages"]
+            assert told["type"] == "campaign_active"
+            assert "butler-has-a-sister" not in str(told)
