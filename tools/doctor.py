@@ -6,9 +6,10 @@ import sqlite3
 from pathlib import Path
 
 import click
+import msgspec
+from msgspec import Struct
 
 from eventstore.doctor import Diagnosis, diagnose
-from eventstore.errors import StoreError
 from eventstore.sqlite.location import path_of
 from eventstore.sqlite.repairing import repair as repair_store
 from server.access.file import access_path
@@ -19,6 +20,13 @@ from tools.render import Output
 OTHERS = 0o077
 
 
+class Outcome(Struct, frozen=True):
+    """What came of repairing something: whether it is whole now, and if not, why."""
+
+    repaired: bool
+    why: str | None = None
+
+
 @click.command()
 @option("--repair", is_flag=True, help="Make whole what is derived from the log; no server runs.")
 @store_option
@@ -26,8 +34,9 @@ OTHERS = 0o077
 def doctor(repair: bool, store: str, as_json: bool) -> None:
     """Look a store through: schema, pages, hashes, gaps, snapshots, rules, seats, access file.
 
-    Says of everything that is wrong what is lost by it, and whether it can be repaired. Repaired is
-    only what the log itself tells: an event is never touched. Status 1 where something is left.
+    Says of everything that is wrong what is lost by it, and whether it can be repaired; with
+    --repair, what was. Repaired is only what the log itself tells, each campaign by itself: an
+    event is never touched. Status 1 where something is left.
     """
     if not answer(_doctor(store, repair, as_json), as_json=as_json):
         raise click.exceptions.Exit(1)
@@ -37,22 +46,32 @@ async def _doctor(store: str, repair: bool, as_json: bool) -> bool:
     """Print what is wrong, repair it where that is asked, and return whether nothing is left."""
     output = Output()
     found = await _examined(store)
-    for each in found:
-        _print(output, each, as_json)
     if not found:
         _say(output, "Nothing is wrong.", as_json)
         return True
     if not repair:
+        for each in found:
+            _print(output, each, None, as_json)
         return False
+    failed: dict[Diagnosis, str] = {}
     if any(each.repairable for each in found):
-        repair_store(path_of(store), found)
-        _close_to_others(store)
-    left = await _examined(store)
-    repaired = len(found) - len(left)
-    _say(output, f"{repaired} of {len(found)} repaired; {len(left)} left.", as_json)
-    for each in left:
-        _print(output, each, as_json)
+        failed = repair_store(path_of(store), found)
+        failed.update(_close_to_others(store, found))
+    left = {_name(each): each for each in await _examined(store)}
+    for each in found:
+        done = _name(each) not in left
+        _print(output, each, Outcome(done, None if done else failed.get(each)), as_json)
+    for name, each in left.items():
+        # What could not be seen for what was wrong before.
+        if name not in map(_name, found):
+            _print(output, each, Outcome(False), as_json)
+    count = sum(_name(each) not in left for each in found)
+    _say(output, f"{count} of {len(found)} repaired; {len(left)} left.", as_json)
     return not left
+
+
+def _name(each: Diagnosis) -> tuple[str, str, int | None]:
+    return each.campaign_id, each.code, each.version
 
 
 async def _examined(store: str) -> list[Diagnosis]:
@@ -84,23 +103,34 @@ def _access(path: Path) -> list[Diagnosis]:
     return found
 
 
-def _close_to_others(store: str) -> None:
+def _close_to_others(store: str, found: list[Diagnosis]) -> dict[Diagnosis, str]:
+    """Close the access file to others where it is open to them; return why that failed, if so."""
     path = access_path(store)
-    if path.is_file() and path.stat().st_mode & OTHERS:
-        try:
+    try:
+        if path.is_file() and path.stat().st_mode & OTHERS:
             path.chmod(0o600)
-        except OSError as error:
-            raise StoreError(f"{path.name} cannot be closed to others: {error}.") from error
+    except OSError as error:
+        return {each: f"{error}" for each in found if each.code == "open_to_others"}
+    return {}
 
 
-def _print(output: Output, each: Diagnosis, as_json: bool) -> None:
+def _print(output: Output, each: Diagnosis, outcome: Outcome | None, as_json: bool) -> None:
+    """Print what is wrong, and what was done about it where that was asked."""
     if as_json:
-        output.json(each)
+        done = {} if outcome is None else msgspec.to_builtins(outcome)
+        output.json({**msgspec.to_builtins(each), **done})
         return
     where = each.campaign_id or "(store)"
     version = "" if each.version is None else f" version {each.version}"
     output.line((f"{where}{version}: ", "bold"), (each.code, "red"), f": {each.detail}")
-    can = "can be repaired" if each.repairable else "cannot be repaired: a backup"
+    if outcome is not None and outcome.repaired:
+        can = "repaired"
+    elif outcome is not None and each.repairable:
+        can = f"not repaired: {outcome.why or 'it is there again'}"
+    elif each.repairable:
+        can = "can be repaired"
+    else:
+        can = f"cannot be repaired: {each.obstacle or 'a backup'}"
     output.line(f"    lost: {each.lost}; {can}")
 
 

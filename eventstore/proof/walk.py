@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import takewhile
 from typing import Any
@@ -124,7 +125,7 @@ class Walk:
         if self._state is None or not pending:
             return
         try:
-            self._state = _folded(self._state, pending)
+            self._state = folded(self._state, pending)
         except BROKEN:
             self._find_broken(self._state, pending)
 
@@ -220,7 +221,7 @@ class Walk:
         """Name the event of `pending` that cannot follow, where that was not to be expected."""
         for row in pending:
             try:
-                state = _folded(state, [row])
+                state = folded(state, [row])
             except BROKEN as error:
                 if not self._doubted:
                     self._add("patch_failed", row.version, f"{error}.")
@@ -233,7 +234,12 @@ class Walk:
         return entry
 
 
-def _folded(state: CampaignState, rows: list[StoredEvent]) -> CampaignState:
+def folded(state: CampaignState, rows: Sequence[StoredEvent]) -> CampaignState:
+    """Return what events as they are stored make of a campaign.
+
+    Raises:
+        one of BROKEN: one of them cannot follow.
+    """
     # mypy cannot know that the columns of a STRICT table are of the types it declares.
     stored: list[Any] = [row.fields for row in rows]
     steps = [step_of(f[VERSION], f[AT], f[KIND], f[DATA], f[PATCH], f[SCHEMA]) for f in stored]

@@ -15,6 +15,8 @@ from eventstore.sqlite.rows import COLUMNS, summaries
 CHUNK_EVENTS = 512
 CHUNK_CHARACTERS = 1024 * 1024
 MAX_PAGE_FINDINGS = 10
+# Of these the migrations tell all; a table has rows.
+MADE_ANEW = ("trigger", "index")
 
 
 def logs(connection: sqlite3.Connection) -> list[str]:
@@ -134,6 +136,11 @@ def _changed_schema(connection: sqlite3.Connection) -> list[Finding]:
     return found
 
 
+def restorable(finding: Finding) -> bool:
+    """Return whether `restore_schema` can undo a change of the schema that was found."""
+    return finding.detail.startswith(tuple(f"The {kind} " for kind in MADE_ANEW))
+
+
 def restore_schema(connection: sqlite3.Connection) -> None:
     """Make triggers and indexes what the migrations made them; tables are left as they are."""
     here, made = _objects(connection), _as_migrated()
@@ -141,7 +148,7 @@ def restore_schema(connection: sqlite3.Connection) -> None:
         if here.get(name) == made.get(name):
             continue
         kind, sql = made.get(name) or here[name]
-        if kind not in ("trigger", "index"):
+        if kind not in MADE_ANEW:
             continue
         if name in here:
             connection.execute(f'DROP {here[name][0].upper()} "{name}"')

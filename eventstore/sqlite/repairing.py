@@ -1,35 +1,35 @@
 """Repairing what is derived: snapshots, what stands beside a log, triggers and indexes.
 
-It is one transaction, on a connection of its own, under the store's lock. No statement here names
+It is one transaction, on a connection of its own, under the store's lock; in it each campaign is
+repaired by itself, so that one which cannot be does not hold up another. No statement here names
 the events but to read them.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from eventstore.chain import GENESIS, link
-from eventstore.doctor import Diagnosis
+from eventstore.doctor import BESIDE, BEYOND, Diagnosis
 from eventstore.errors import StoreError, UnreadableError
 from eventstore.lock import WriterLock
-from eventstore.port import StoredEvent
+from eventstore.proof.derived import Derived
+from eventstore.proof.walk import BROKEN
 from eventstore.sqlite import audit
-from eventstore.sqlite.rows import load_state, step_of
-from questlog.campaign.evolve import DamagedLogError, fold
-from questlog.campaign.state import CampaignState
+from eventstore.sqlite.rows import head_of, load_state
 
-BEFORE_ALL = (1 << 62, 0)
-_BESIDE = frozenset({"head_mismatch", "seat_mismatch", "extra_tail", "orphan"})
 _SNAPSHOTS = frozenset({"snapshot_mismatch", "orphan"})
 
 
-def repair(path: Path, found: Sequence[Diagnosis]) -> None:
+def repair(path: Path, found: Sequence[Diagnosis]) -> dict[Diagnosis, str]:
     """Make what is derived whole again, as far as `found` says that it can be.
+
+    Returns why those of `found` were not that turned out not to be repairable.
 
     Raises:
         StoreError: a server has the store open, or the file cannot be written; nothing was changed.
@@ -40,7 +40,7 @@ def repair(path: Path, found: Sequence[Diagnosis]) -> None:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=5.0)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                _repair(connection, [each for each in found if each.repairable])
+                failed = _repair(connection, [each for each in found if each.repairable])
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -50,37 +50,80 @@ def repair(path: Path, found: Sequence[Diagnosis]) -> None:
         raise UnreadableError(f"The file cannot be repaired: {error}.") from error
     finally:
         lock.release()
+    return failed
 
 
-def _repair(connection: sqlite3.Connection, found: list[Diagnosis]) -> None:
-    if any(each.code == "schema_changed" for each in found):
-        audit.restore_schema(connection)
+def _repair(connection: sqlite3.Connection, found: list[Diagnosis]) -> dict[Diagnosis, str]:
+    failed: dict[Diagnosis, str] = {}
+    schema = [each for each in found if each.code == "schema_changed"]
+    if schema and (why := _apart(connection, partial(audit.restore_schema, connection))):
+        failed.update(dict.fromkeys(schema, why))
+    waiting: dict[str, list[Diagnosis]] = {}
     for each in found:
+        if each.campaign_id:
+            waiting.setdefault(each.campaign_id, []).append(each)
+    while waiting:
+        left = {
+            name: why
+            for name, wrong in waiting.items()
+            if (why := _apart(connection, partial(_repair_campaign, connection, name, wrong)))
+        }
+        if len(left) == len(waiting):
+            failed.update((each, left[name]) for name in left for each in waiting[name])
+            break
+        # Of two that exchange their seats the first finds it taken, until the other has left it.
+        waiting = {name: waiting[name] for name in left}
+    return failed
+
+
+def _apart(connection: sqlite3.Connection, work: Callable[[], None]) -> str:
+    """Do some of the work, all of it or nothing; return why it could not be done, if so.
+
+    Raises:
+        sqlite3.Error: the whole transaction is lost.
+    """
+    connection.execute("SAVEPOINT apart")
+    try:
+        work()
+    except (StoreError, sqlite3.Error, *BROKEN) as error:
+        if not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO apart")
+        connection.execute("RELEASE apart")
+        return f"{error}"
+    connection.execute("RELEASE apart")
+    return ""
+
+
+def _repair_campaign(
+    connection: sqlite3.Connection, campaign_id: str, wrong: Sequence[Diagnosis]
+) -> None:
+    for each in wrong:
         if each.code in _SNAPSHOTS and each.version is not None:
             connection.execute(
                 "DELETE FROM snapshot WHERE campaign_id = ? AND version = ?",
-                (each.campaign_id, each.version),
+                (campaign_id, each.version),
             )
-    for campaign_id in sorted({each.campaign_id for each in found if each.code in _BESIDE}):
+    codes = {each.code for each in wrong}
+    if codes & BESIDE or head_of(connection, campaign_id) is None:
         _derive(connection, campaign_id)
-    for campaign_id in sorted({each.campaign_id for each in found if each.code in _SNAPSHOTS}):
-        _snapshot(connection, campaign_id)
+    if codes & _SNAPSHOTS:
+        # It only saves time; of a log that is damaged none can be taken.
+        with suppress(*BROKEN):
+            _snapshot(connection, campaign_id)
 
 
 def _derive(connection: sqlite3.Connection, campaign_id: str) -> None:
-    """Write what stands beside a log anew, from the log."""
-    state, digest = CampaignState(campaign_id=campaign_id), GENESIS
-    while rows := audit.stored(connection, campaign_id, state.version, BEFORE_ALL[0]):
-        for row in rows:
-            digest = _followed(row, digest)
-        steps = [
-            step_of(*(row.field(n) for n in ("version", "at", "kind", "data", "patch", "schema")))  # type: ignore[arg-type]
-            for row in rows
-        ]
-        try:
-            state = fold(state, steps)
-        except DamagedLogError as error:
-            raise StoreError(f"The log of {campaign_id!r} is damaged: {error}.") from error
+    """Write what stands beside a log anew, from the log.
+
+    Raises:
+        DamagedLogError: the log is not what its hashes say.
+        StoreError: the table where it ends active is taken.
+    """
+    derived = Derived(campaign_id)
+    while rows := audit.stored(connection, campaign_id, derived.state.version, BEYOND):
+        derived.take(rows)
+    state = derived.state
     if not state.version:
         # Snapshots of no log at all, and nothing else.
         connection.execute("DELETE FROM snapshot WHERE campaign_id = ?", (campaign_id,))
@@ -102,16 +145,10 @@ def _derive(connection: sqlite3.Connection, campaign_id: str) -> None:
             state.created_at,
             state.last_at,
             state.version,
-            digest,
+            derived.hash,
             state.table,
         ),
     )
-
-
-def _followed(row: StoredEvent, previous: str) -> str:
-    if row.hash != link(previous, row.fields):
-        raise StoreError(f"Version {row.version} is not what its hash says: nothing was repaired.")
-    return row.hash
 
 
 def _snapshot(connection: sqlite3.Connection, campaign_id: str) -> None:
