@@ -115,6 +115,10 @@ flips: install ## flip 10,000 single bits of stored events, and have verify find
 fuzz: install ## send 200,000 mutated frames and requests to a running server
 	@$(BIN)/python -m bench.fuzz --count 200000
 
+.PHONY: screenshots
+screenshots: install ## take the pictures of the pages that the README shows
+	@$(BIN)/python -m bench.screenshots
+
 .PHONY: docs
 docs: install ## write the generated documents anew
 	@$(BIN)/python -m tools.gendocs

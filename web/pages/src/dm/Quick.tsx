@@ -16,9 +16,12 @@ import {
 import { useDesk } from "./desk.js";
 import type { Rules } from "./useRules.js";
 
+const PAGE = 30;
+
 export function Quick({ rules }: { rules: Rules }) {
   const desk = useDesk();
   const client = useClient();
+  const [count, setCount] = useState(PAGE);
   const characters = usePart("/characters");
   const initiative = usePart("/initiative");
   const info = usePart("/turn_info");
@@ -40,12 +43,17 @@ export function Quick({ rules }: { rules: Rules }) {
       </div>
       {party.length === 0 && <p className="hush">Nobody has come yet.</p>}
       <ul className="party">
-        {party.map(each => (
+        {party.slice(0, count).map(each => (
           <li key={each.key}>
             <Card character={each} turn={isCurrent(each, current)} rules={rules} />
           </li>
         ))}
       </ul>
+      {party.length > count && (
+        <button type="button" onClick={() => setCount(count + PAGE)}>
+          {party.length - count} more
+        </button>
+      )}
     </div>
   );
 }

@@ -1,11 +1,15 @@
 /** The party, and the order of a fight. */
 
 import { usePart } from "@questlog/react";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { charactersOf, currentOf, isCurrent, orderOf } from "../shared/document.js";
 import { Sheet } from "../shared/Sheet.js";
 
+/** A crowd is not rendered all at once: nobody reads it, and a phone would stand still. */
+const PAGE = 40;
+
 export function Party() {
+  const [count, setCount] = useState(PAGE);
   const characters = usePart("/characters");
   const party = useMemo(() => charactersOf(characters), [characters]);
   const initiative = usePart("/initiative");
@@ -18,12 +22,17 @@ export function Party() {
         <h2>Party</h2>
         {party.length === 0 && <p className="hush">Nobody has come yet.</p>}
         <ul className="party">
-          {party.map(each => (
+          {party.slice(0, count).map(each => (
             <li key={each.key}>
               <Sheet name={each.name} value={each.value} turn={isCurrent(each, current)} />
             </li>
           ))}
         </ul>
+        {party.length > count && (
+          <button type="button" onClick={() => setCount(count + PAGE)}>
+            {party.length - count} more
+          </button>
+        )}
       </div>
       {order.length > 0 && (
         <div className="board">

@@ -11,7 +11,7 @@ import { memo, useDeferredValue, useLayoutEffect, useMemo, useRef, useState } fr
 import { type Tale, talesOf } from "../shared/document.js";
 import { Markdown } from "../shared/Markdown.js";
 
-const PAGE = 40;
+const PAGE = 25;
 const NEAR = 80;
 
 export function Story() {
