@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -63,8 +64,8 @@ class Watched:
 
     async def keeps(self, text: str) -> str:
         """Wait until the page has a text in the browser's stores; returns all it has there."""
-        script = f"async text => JSON.stringify(await ({STORES})()).includes(text)"
-        await self.page.wait_for_function(script, arg=text, timeout=PATIENT)
+        async with asyncio.timeout(PATIENT / 1000):
+            await self.page.evaluate(f"({UNTIL})({STORES}, {json.dumps(text)})")
         return await self.kept()
 
     async def kept(self) -> str:
@@ -83,6 +84,9 @@ class Watched:
         ]
 
 
+UNTIL = """async (stores, text) => {
+  while (!JSON.stringify(await stores()).includes(text)) await new Promise(requestAnimationFrame);
+}"""
 STORES = """async () => {
   const found = { local: { ...localStorage }, session: { ...sessionStorage }, databases: [] };
   for (const { name } of await indexedDB.databases()) {
