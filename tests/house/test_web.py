@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,15 @@ def test_a_page_with_all_it_loads_is_light() -> None:
         assert len(loaded) >= 3
         weight = sum(len(gzip.compress(path.read_bytes(), 9)) for path in loaded)
         assert weight < MOST_BYTES, f"{name}: {weight} bytes"
+
+
+def test_the_wheel_has_the_pages_built(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
+    subprocess.run([*command, "--no-index", "-w", str(tmp_path), str(ROOT)], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        names = set(packed.namelist())
+    page = (built() / "play.html").read_text("utf-8")
+    for loaded in ("play.html", *re.findall(r'(?:src|href)="\./([^"]+)"', page)):
+        assert f"server/static/pages/{loaded}" in names
+    assert not [name for name in names if "node_modules" in name or name.startswith("web/")]
