@@ -17,6 +17,7 @@ class Config(Struct, frozen=True, kw_only=True):
         oidc_issuer: the OpenID provider whose tokens are taken; none where empty.
         oidc_audience: what the provider's tokens must be made for.
         oidc_claim: the provider's claim that gives seats; none where empty.
+        oidc_client_id: as which client of it the pages sign people in; empty: they do not.
         max_body: the largest request body or socket message of a DM, in bytes.
         max_player_message: the largest socket message of anybody else, in bytes.
         max_document: the largest document, encoded, in bytes.
@@ -54,6 +55,7 @@ class Config(Struct, frozen=True, kw_only=True):
     oidc_issuer: str = ""
     oidc_audience: str = ""
     oidc_claim: str = ""
+    oidc_client_id: str = ""
     max_body: int = 16 * 1024 * 1024
     max_player_message: int = 16 * 1024
     max_document: int = 16 * 1024 * 1024

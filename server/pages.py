@@ -12,12 +12,16 @@ import mimetypes
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from msgspec import Struct
 
 from questlog.campaign.errors import Rejection
+from server.bodies import answer
+from server.config import Config
 from server.problems import problem
+from server.services import services_of
 
 # An old link leads to `/join`, which is the player's page by another name.
 PAGES: Mapping[str, str] = {
@@ -28,10 +32,11 @@ PAGES: Mapping[str, str] = {
     "/inspect": "inspect.html",
 }
 ASSETS = "/assets/{name}"
-# The pages load their own scripts and styles and talk to this server; nothing else.
+# The pages load their own scripts and styles and talk to this server; nothing else, but for the
+# provider at which people sign in.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " connect-src 'self'{provider}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 FOREVER = "public, max-age=31536000, immutable"
 NOT_BUILT = "This page is not built: `make install` builds those that there are."
@@ -62,7 +67,7 @@ class File(Struct, frozen=True):
             hdrs.CACHE_CONTROL: cached,
             hdrs.ETAG: tag,
             hdrs.VARY: hdrs.ACCEPT_ENCODING,
-            "Content-Security-Policy": POLICY,
+            "Content-Security-Policy": policy(services_of(request).config),
         }
         if tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
             return web.Response(status=304, headers=headers)
@@ -70,6 +75,30 @@ class File(Struct, frozen=True):
             headers[hdrs.CONTENT_ENCODING] = coding
         headers[hdrs.CONTENT_TYPE] = self.kind
         return web.Response(body=self.bodies[coding], headers=headers)
+
+
+class SignIn(Struct, frozen=True):
+    """Where people sign in at the pages; all null: nowhere."""
+
+    issuer: str | None = None
+    client_id: str | None = None
+    audience: str | None = None
+
+
+async def sign_in(request: web.Request) -> web.Response:
+    """GET /api/sign-in"""
+    config = services_of(request).config
+    if not config.oidc_client_id:
+        return answer(SignIn())
+    return answer(SignIn(config.oidc_issuer, config.oidc_client_id, config.oidc_audience))
+
+
+def policy(config: Config) -> str:
+    """Return the Content-Security-Policy of the pages of a server so set up."""
+    if not config.oidc_client_id:
+        return POLICY.format(provider="")
+    issuer = urlsplit(config.oidc_issuer)
+    return POLICY.format(provider=f" {issuer.scheme}://{issuer.netloc}")
 
 
 def built() -> Path:

@@ -49,6 +49,7 @@ def routes() -> list[Route]:
         *_live(),
         *_rules_and_seats(),
         *console(),
+        *_doors(),
         *_server(),
     ]
 
@@ -231,8 +232,8 @@ def _rules_and_seats() -> list[Route]:
     ]
 
 
-def _server() -> list[Route]:
-    """Return the calls about the server itself."""
+def _doors() -> list[Route]:
+    """Return the calls of those who have no token yet."""
     return [
         Route(
             method="POST",
@@ -244,6 +245,20 @@ def _server() -> list[Route]:
             response=Joined,
             codes=(*BODY, "unauthenticated"),
         ),
+        Route(
+            method="GET",
+            path="/api/sign-in",
+            handler=pages.sign_in,
+            act=None,
+            summary="Where people sign in at the pages.",
+            response=pages.SignIn,
+        ),
+    ]
+
+
+def _server() -> list[Route]:
+    """Return the calls about the server itself."""
+    return [
         Route(
             method="GET",
             path="/api/openapi.json",

@@ -105,6 +105,12 @@ def described(text: str) -> dict[str, str]:
 @option(
     "--oidc-claim", default="", metavar="NAME", help="The claim that gives seats, where one does."
 )
+@option(
+    "--oidc-client-id",
+    default="",
+    metavar="ID",
+    help="Let people sign in at the pages, as this public client of the provider.",
+)
 @option("--log-format", type=click.Choice(["console", "json"]), default="console", help="Of logs.")
 @option(
     "--log-level",
@@ -170,6 +176,10 @@ def check_config(config: Config, host: str) -> None:
         raise click.UsageError("--oidc-issuer and --oidc-audience are given together.")
     if config.oidc_claim and not config.oidc_issuer:
         raise click.UsageError("--oidc-claim is a claim of a provider: --oidc-issuer names it.")
+    if config.oidc_client_id and not config.oidc_issuer:
+        raise click.UsageError(
+            "--oidc-client-id is a client of a provider: --oidc-issuer names it."
+        )
     if config.open and config.oidc_issuer:
         raise click.UsageError("--open asks nobody for a token, a provider's neither.")
 

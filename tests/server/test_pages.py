@@ -57,6 +57,14 @@ async def test_a_page_and_what_it_loads_come_compressed_and_whole(call: Caller) 
                 assert len(body) < len(whole) / 2
 
 
+def test_what_is_compressed_is_what_was_built() -> None:
+    assets = [path for path in (built() / "assets").iterdir() if path.suffix == ".gz"]
+    assert len(assets) >= 4
+    for path in assets:
+        # Pressed too early, it would lack what the builder puts in last.
+        assert gzip.decompress(path.read_bytes()) == path.with_suffix("").read_bytes(), path
+
+
 @pytest.mark.parametrize("name", ["nothing.js", "..%2Fplay.html", "%2e%2e%2f%2e%2e%2fapp.py"])
 async def test_nothing_else_is_served(call: Caller, name: str) -> None:
     async with call.session.get(f"{call.url}/assets/{name}") as answer:

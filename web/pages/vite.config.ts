@@ -1,4 +1,5 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
@@ -6,26 +7,23 @@ import { alias } from "../vite.alias.js";
 
 const SMALLEST = 1_024;
 
-/** Beside each file, what a server sends of it to a browser that takes it compressed. */
+/**
+ * Beside each file, what a server sends of it to a browser that takes it compressed.
+ *
+ * Of what was written: until then other plugins still put things in.
+ */
 function compressed(): Plugin {
   return {
     name: "compressed",
     apply: "build",
-    generateBundle(_, bundle) {
-      for (const file of Object.values(bundle)) {
-        const source = Buffer.from(file.type === "chunk" ? file.code : file.source);
+    writeBundle({ dir }, bundle) {
+      for (const { fileName } of Object.values(bundle)) {
+        const path = join(dir ?? "", fileName);
+        const source = readFileSync(path);
         if (source.length < SMALLEST) continue;
         const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } };
-        this.emitFile({
-          type: "asset",
-          fileName: `${file.fileName}.br`,
-          source: brotliCompressSync(source, quality),
-        });
-        this.emitFile({
-          type: "asset",
-          fileName: `${file.fileName}.gz`,
-          source: gzipSync(source, { level: 9 }),
-        });
+        writeFileSync(`${path}.br`, brotliCompressSync(source, quality));
+        writeFileSync(`${path}.gz`, gzipSync(source, { level: 9 }));
       }
     },
   };

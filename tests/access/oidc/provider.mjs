@@ -21,7 +21,9 @@ function key(type, options, alg) {
 }
 
 function getResourceServerInfo(ctx, indicator) {
-  const [, audience, alg] = indicator.split(':');
+  const [, name, alg, whole] = indicator.split(':');
+  // One that goes on after that is for whoever goes by all of it.
+  const audience = whole ? indicator : name;
   return { audience, scope: 'play', accessTokenFormat: 'jwt', jwt: { sign: { alg } } };
 }
 
@@ -37,12 +39,28 @@ server.listen(0, '127.0.0.1', () => {
         redirect_uris: [],
         response_types: [],
       },
+      {
+        // The pages: a public client; a native one may come back to any port of the loopback.
+        client_id: 'pages',
+        application_type: 'native',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code', 'refresh_token'],
+        redirect_uris: ['http://127.0.0.1/dm'],
+        response_types: ['code'],
+      },
     ],
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
-      resourceIndicators: { enabled: true, getResourceServerInfo },
+      // Whoever gives a name is believed.
+      devInteractions: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo,
+        useGrantedResource: async () => true,
+      },
     },
+    clientBasedCORS: () => true,
+    issueRefreshToken: async () => true,
     jwks: {
       keys: [
         key('rsa', { modulusLength: 2048 }, 'RS256'),
