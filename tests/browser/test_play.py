@@ -252,3 +252,52 @@ async def test_a_table_waits_for_its_game(served: Guarded, browser: Browser) -> 
         assert status == 200
     await watched.shows("Nothing is being played at this table yet.")
     assert await watched.faults() == []
+
+
+NASTY: dict[str, Any] = {
+    "title": ["a", "list"],
+    "narrative": {"not": "a text"},
+    "all_narratives": [None, 3, ["x"], {"id": "n", "text": "One."}, {"id": "n", "text": "Two."}],
+    "turn": {"of": "nobody"},
+    "turn_info": [1, 2],
+    "status": None,
+    "scene": 7,
+    "characters": [
+        None,
+        "a name alone",
+        {"name": "", "hp": "many", "conditions": {"wet": True, "dry": False, "x": None}},
+        {"hp": {"current": -5, "max": 0, "temp": "x"}, "conditions": "prone", "inventory": None},
+        {"name": ["odd"], "hp": 10**30, "inventory": {"gold": 3, "rope": {"quantity": 2}}},
+        {"name": "Twice", "conditions": ["wet", "wet"], "hp": {"value": 3}},
+    ],
+    "initiative": {"a": 1, "b": None, "c": {"name": "Somebody"}},
+    "combat_status": {"deep": {"er": []}},
+    "environmental_conditions": {"rain": True, "fog": {"name": "thick fog"}},
+    "immediate_threats": 3,
+    "story_progression": "It goes on.",
+    "private": {"mira": "A word alone."},
+    "": {"__proto__": {"a/b": "~"}, "constructor": 1},
+    "deep": "> " * 3_000 + "end",
+}
+
+
+async def test_a_document_of_any_shape_is_shown_as_far_as_it_goes(
+    tmp_path: Path, browser: Browser
+) -> None:
+    nested: Any = "core"
+    for _ in range(60):
+        nested = {"in": nested}
+    told = [*NASTY["all_narratives"], "> " * 5_000 + "deep", "- " * 2_000 + "deeper", "`" * 9_999]
+    async with guarded(tmp_path) as served, served.calling("dm") as dm:
+        await dm.create("c", {**NASTY, "nested": nested, "all_narratives": told})
+        for page_name, role in (("play", "player"), ("dm", "dm")):
+            token = await served.token(role, "mira" if role == "player" else None)  # type: ignore[arg-type]
+            url = f"{served.url}/{page_name}?campaign_id=c#token={token}"
+            watched = await opened(await browser.new_context(), url)
+            await watched.says("Live")
+            for text in ("One.", "Two.", "Twice", "a name alone"):
+                await expect(watched.page.get_by_text(text).first).to_be_attached()
+            # It goes on with whatever comes next.
+            await dm.commit("c", put("/all_narratives/-", f"And so on, {page_name}."))
+            await watched.shows(f"And so on, {page_name}.")
+            assert await watched.page.get_by_text("cannot be shown").count() == 0

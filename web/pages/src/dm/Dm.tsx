@@ -4,6 +4,7 @@ import { Scene } from "../play/Scene.js";
 import { Story } from "../play/Story.js";
 import { textOf } from "../shared/document.js";
 import { Lamp } from "../shared/Lamp.js";
+import { Part } from "../shared/Part.js";
 import type { Seat } from "../shared/seat.js";
 import { Campaigns } from "./Campaigns.js";
 import { Crew, Invite } from "./Crew.js";
@@ -95,27 +96,43 @@ function Console({ seat }: { seat: Seat }) {
         {shown === "Play" && (
           <>
             <section className="panel" aria-label="Characters">
-              <Quick rules={rules} />
+              <Part name="The characters">
+                <Quick rules={rules} />
+              </Part>
             </section>
             <section className="panel story" aria-label="Story">
-              <Scene />
-              <Story />
+              <Part name="The scene">
+                <Scene />
+              </Part>
+              <Part name="The story">
+                <Story />
+              </Part>
             </section>
             <section className="panel" aria-label="Table">
               <Inbox />
               <Crew />
               <Invite />
-              <SeeAs />
+              <Part name="Another view">
+                <SeeAs />
+              </Part>
             </section>
           </>
         )}
         {shown === "Document" && (
           <>
-            <Editor />
-            <SeeAs />
+            <Part name="The document">
+              <Editor />
+            </Part>
+            <Part name="Another view">
+              <SeeAs />
+            </Part>
           </>
         )}
-        {shown === "Visibility" && <RulesPanel rules={rules} />}
+        {shown === "Visibility" && (
+          <Part name="The rules">
+            <RulesPanel rules={rules} />
+          </Part>
+        )}
         {shown === "Campaigns" && <Campaigns seat={seat} />}
       </main>
       <Tell />

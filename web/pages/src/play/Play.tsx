@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { Closed } from "../shared/Closed.js";
 import { textOf } from "../shared/document.js";
 import { Lamp } from "../shared/Lamp.js";
+import { Part } from "../shared/Part.js";
 import type { Seat } from "../shared/seat.js";
 import { Company } from "./Company.js";
 import { Party } from "./Party.js";
@@ -34,19 +35,33 @@ export function Play({ seat }: { seat: Seat }) {
       {hasDocument ? (
         <main className="panels">
           <section className="panel story" data-name="Story" aria-label="Story">
-            <Since />
-            <Scene />
-            <Story />
+            <Part name="What changed">
+              <Since />
+            </Part>
+            <Part name="The scene">
+              <Scene />
+            </Part>
+            <Part name="The story">
+              <Story />
+            </Part>
           </section>
           <section className="panel" data-name="Party" aria-label="Party">
-            <Party />
+            <Part name="The party">
+              <Party />
+            </Part>
           </section>
           <section className="panel" data-name="You" aria-label="You">
-            <You playerId={seat.playerId} />
+            <Part name="Your character">
+              <You playerId={seat.playerId} />
+            </Part>
           </section>
           <section className="panel" data-name="Table" aria-label="Table">
-            <Company seat={seat} />
-            <Rest />
+            <Part name="The company">
+              <Company seat={seat} />
+            </Part>
+            <Part name="The rest">
+              <Rest />
+            </Part>
           </section>
         </main>
       ) : (

@@ -27,8 +27,9 @@ export function Since() {
         </button>
       </div>
       <ul>
-        {changes.map(each => (
-          <li key={each} dir="auto">
+        {changes.map((each, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: they are told once, and stay as they are
+          <li key={index} dir="auto">
             {each}
           </li>
         ))}

@@ -8,14 +8,25 @@
 
 import { marked, type Token, type Tokens } from "marked";
 import { createElement, Fragment, memo, type ReactNode } from "react";
+import { Boundary } from "./Boundary.js";
 
 /** Longer texts are shown as they are: taking them apart would hold up the page. */
 const LONGEST = 50_000;
 
 export const Markdown = memo(function Markdown({ text }: { text: string }) {
-  if (text.length > LONGEST) return <p className="verbatim">{text}</p>;
-  return <div className="markdown">{rendered(marked.lexer(text, { gfm: true }))}</div>;
+  const verbatim = <p className="verbatim">{text}</p>;
+  if (text.length > LONGEST) return verbatim;
+  return (
+    <Boundary instead={verbatim} of={text}>
+      <Parts text={text} />
+    </Boundary>
+  );
 });
+
+/** Fails where a text is nested deeper than anybody writes. */
+function Parts({ text }: { text: string }) {
+  return <div className="markdown">{rendered(marked.lexer(text, { gfm: true }))}</div>;
+}
 
 function rendered(tokens: Token[] | undefined): ReactNode[] {
   // biome-ignore lint/suspicious/noArrayIndexKey: a text has no other names for its parts

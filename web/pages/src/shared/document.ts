@@ -67,11 +67,20 @@ export function entriesOf(value: Json | undefined): [string, Json][] {
 
 export function charactersOf(characters: Json | undefined): Character[] {
   return entriesOf(characters).flatMap(([key, value]) => {
+    const alone = textOf(value);
+    // Of some, the name is all that is said.
+    if (alone !== null) return [{ ...unknown(key), name: alone }];
     if (!isObject(value)) return [];
     const player = textOf(value.player) ?? textOf(value.player_id);
     const name = nameOf(value) ?? key;
     return [{ key, pointer: joinPointer(["characters", key]), name, player, value }];
   });
+}
+
+const NOTHING: JsonObject = {};
+
+function unknown(key: string): Omit<Character, "name"> {
+  return { key, pointer: joinPointer(["characters", key]), player: null, value: NOTHING };
 }
 
 /** Which character is a player's: by what the document says, by its key, by its name. */
@@ -97,12 +106,13 @@ export function hitPointsOf(value: JsonObject): HitPoints | null {
 }
 
 export function conditionsOf(value: JsonObject): string[] {
-  return entriesOf(value.conditions).flatMap(([key, each]) => {
+  const named = entriesOf(value.conditions).flatMap(([key, each]) => {
     // As an object: a condition's name, and whether it holds or more of it.
     if (each === false || each === null) return [];
     if (each === true) return [key];
     return [nameOf(each) ?? key];
   });
+  return [...new Set(named)];
 }
 
 export function itemsOf(value: Json | undefined): { key: string; name: string; count: number }[] {
@@ -130,7 +140,14 @@ export interface Tale {
 
 /** All that was told, oldest first; the present `narrative` last, unless it is the last entry. */
 export function talesOf(all: Json | undefined, narrative: Json | undefined): Tale[] {
-  const tales = entriesOf(all).map(([key, entry]) => taleOf(key, entry));
+  const known = new Set<string>();
+  const tales = entriesOf(all).map(([key, entry]) => {
+    const tale = taleOf(key, entry);
+    // Two of one id are two entries all the same.
+    const name = known.has(tale.key) ? `${tale.key} at ${key}` : tale.key;
+    known.add(name);
+    return { ...tale, key: name };
+  });
   const now = textOf(narrative);
   if (now === null || lastText(tales) === now) return tales;
   return [...tales, { key: "narrative", speaker: null, at: null, entry: now }];
