@@ -7,7 +7,7 @@ import sys
 
 ALL = (
     *("document", "commits", "opening", "fanout", "views", "catchup", "narration", "rest"),
-    "backup",
+    *("backup", "pages"),
 )
 
 
