@@ -35,7 +35,7 @@ export async function findSeat(role: "player" | "dm" = "player"): Promise<Seat> 
   history.replaceState(null, "", location.pathname + location.search);
   const campaignId = query.get("campaign_id");
   const place = { url, campaignId, table: query.get("table") ?? "main" };
-  const name = `${role} ${campaignId ?? `table ${place.table}`}`;
+  const name = placeOf(place, role);
   const invite = given.get("invite");
   const token = given.get("token") ?? (invite === null ? null : await join(url, invite, name));
   if (token !== null) keep(name, token);
@@ -50,13 +50,22 @@ export async function findSeat(role: "player" | "dm" = "player"): Promise<Seat> 
   };
 }
 
+/** Find a seat again by another address: of the campaign that was found at a table. */
+export function keepSeat(seat: Seat, role: "player" | "dm"): void {
+  if (seat.token !== null) keep(placeOf(seat, role), seat.token);
+}
+
 /** Let go of a seat that the server takes no more. */
 export function leaveSeat(seat: Seat, role: "player" | "dm"): void {
   try {
-    localStorage.removeItem(`${PREFIX}${role} ${seat.campaignId ?? `table ${seat.table}`}`);
+    localStorage.removeItem(PREFIX + placeOf(seat, role));
   } catch {
     // A private window kept nothing.
   }
+}
+
+function placeOf({ campaignId, table }: Pick<Seat, "campaignId" | "table">, role: string): string {
+  return `${role} ${campaignId ?? `table ${table}`}`;
 }
 
 async function join(url: string, invite: string, name: string): Promise<string | null> {
