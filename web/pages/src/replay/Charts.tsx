@@ -1,6 +1,6 @@
 /** Hit points and activity over the whole log. */
 
-import { useMemo } from "react";
+import { memo, useMemo } from "react";
 import { Chart, type Line } from "./Chart.js";
 import type { History, Life } from "./history.js";
 import { activity, hitPoints, LINES, liveliest, pointsAt, stretch } from "./series.js";
@@ -15,7 +15,7 @@ const STYLES: Line[] = [
 ];
 const BARS: Line[] = [{ colour: "--river", dash: [] }];
 
-export function Charts({
+export const Charts = memo(function Charts({
   history,
   head,
   version,
@@ -32,7 +32,7 @@ export function Charts({
       <Busy history={history} head={head} version={version} go={go} />
     </>
   );
-}
+});
 
 interface Of {
   history: History;

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "react";
+import { useCallback, useDeferredValue, useEffect, useState } from "react";
 import { textOf } from "../shared/document.js";
 import { Step } from "./Changes.js";
 import { Charts } from "./Charts.js";
@@ -60,7 +60,9 @@ export function Replay({ opened }: { opened: Opened }) {
     ),
   );
   useAddress(campaignId, version, as);
-  const own = useOwnView(history, version);
+  // The scrubber goes first: what it stands at is put on the stage as fast as that can be drawn.
+  const staged = useDeferredValue(version);
+  const own = useOwnView(history, staged);
   const theirs = useOthersView(server, campaignId, version, as);
   const scenery = as === null ? own : theirs.scenery;
   const title = textOf(scenery?.document.title) ?? opened.title ?? campaignId;
@@ -101,6 +103,15 @@ export function Replay({ opened }: { opened: Opened }) {
           {scenery !== null && <Stage scenery={scenery} />}
         </section>
         <section className="part" data-name="Changes" aria-label="Changes">
+          <div className="from-here">
+            <button type="button" onClick={() => setAsking("rewind")} disabled={version === head}>
+              Rewind to here…
+            </button>
+            <button type="button" onClick={() => setAsking("fork")}>
+              Fork…
+            </button>
+            <CopyLink path={addressOf(campaignId, version, as)} />
+          </div>
           {scenery !== null && (
             <Step
               event={history.event(scenery.version)}
@@ -110,25 +121,13 @@ export function Replay({ opened }: { opened: Opened }) {
               own={as === null}
             />
           )}
-          <div className="board">
-            <h2>From here</h2>
-            <div className="chips">
-              <button type="button" onClick={() => setAsking("rewind")} disabled={version === head}>
-                Rewind to here…
-              </button>
-              <button type="button" onClick={() => setAsking("fork")}>
-                Fork from here…
-              </button>
-              <CopyLink path={addressOf(campaignId, version, as)} />
-            </div>
-          </div>
         </section>
         <section className="part" data-name="Events" aria-label="Events">
-          <Events history={history} head={head} version={version} sessions={sessions} go={jump} />
+          <Events history={history} head={head} version={staged} sessions={sessions} go={jump} />
         </section>
         <section className="part" data-name="Charts" aria-label="Charts">
           {as === null ? (
-            <Charts history={history} head={head} version={version} go={jump} />
+            <Charts history={history} head={head} version={staged} go={jump} />
           ) : (
             <p className="board hush">
               The charts show what the DM knows, and so are drawn for the DM alone.
@@ -202,7 +201,7 @@ function CopyLink({ path }: { path: string }) {
   return (
     <>
       <button type="button" onClick={copy}>
-        {copied === link ? "Copied" : "Copy the link"}
+        {copied === link ? "Copied" : "Copy link"}
       </button>
       {shown && <input readOnly aria-label="A link to this moment" value={link} />}
     </>

@@ -1,10 +1,10 @@
 /** Rewind to a version: first what it would change and who has seen what it undoes, then for good. */
 
-import { freshId, type Json } from "@questlog/client";
+import { applyPatch, freshId, type Json, parsePointer } from "@questlog/client";
 import { useEffect, useId, useMemo, useState } from "react";
 import { charactersOf, label } from "../shared/document.js";
 import { ChangeList } from "./Changes.js";
-import { changesOf, placeName } from "./changes.js";
+import { differences, placeName } from "./changes.js";
 import { type History, objectOf } from "./history.js";
 import { type Preview, RefusedError, type Seen, type Server, sentenceOf } from "./server.js";
 import { Window } from "./Window.js";
@@ -137,7 +137,10 @@ function Parts({
 }
 
 function Previewed({ preview, document }: { preview: Preview; document: Json }) {
-  const changes = useMemo(() => changesOf(document, preview.patch), [document, preview.patch]);
+  const changes = useMemo(
+    () => [...differences(document, applyPatch(document, preview.patch))],
+    [document, preview.patch],
+  );
   return (
     <div className="preview">
       <h3>What would change</h3>
@@ -158,8 +161,13 @@ function Previewed({ preview, document }: { preview: Preview; document: Json }) 
 
 function Witness({ seen, document }: { seen: Seen; document: Json }) {
   const as = seen.player_id === null ? seen.role : `player:${seen.player_id}`;
-  const changes = changesOf(undefined, seen.patch);
-  const places = [...new Set(changes.map(({ tokens }) => placeName(tokens, document)))];
+  // In their view a list's members may stand at other places: of a list it is said as a whole.
+  const told = seen.patch.map(({ path }) => {
+    const tokens = parsePointer(path);
+    const number = tokens.findIndex(token => /^(?:[0-9]+|-)$/.test(token));
+    return placeName(number < 0 ? tokens : tokens.slice(0, number), document);
+  });
+  const places = [...new Set(told)];
   const more = places.length - NAMED;
   return (
     <li>

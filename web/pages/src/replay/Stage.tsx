@@ -1,7 +1,7 @@
 /** The game at a moment: the scene, the party, the story; what the step changed is marked. */
 
 import { isObject, type Json, type JsonObject } from "@questlog/client";
-import { useLayoutEffect, useMemo, useRef, useState } from "react";
+import { memo, useLayoutEffect, useMemo, useRef, useState } from "react";
 import {
   charactersOf,
   currentOf,
@@ -24,10 +24,10 @@ import type { Scenery } from "./hooks.js";
 const TALES = 6;
 const LONGEST = 200_000;
 
-export function Stage({ scenery }: { scenery: Scenery }) {
-  const { document, changes } = scenery;
+export const Stage = memo(function Stage({ scenery }: { scenery: Scenery }) {
+  const { version, document, changes } = scenery;
   // At the beginning everything is new, and nothing is to be pointed at.
-  const marked = useMemo(() => changes.filter(change => change.tokens.length > 0), [changes]);
+  const marked = version === 1 ? [] : changes;
   const is = (...place: string[]) => touches(marked, place);
   return (
     <>
@@ -38,7 +38,7 @@ export function Stage({ scenery }: { scenery: Scenery }) {
       <Whole document={document} />
     </>
   );
-}
+});
 
 type Is = (...place: string[]) => boolean;
 
@@ -51,7 +51,9 @@ function Scene({ document, struck }: { document: JsonObject; struck: boolean }) 
   const more = isObject(scene)
     ? Object.entries(scene).filter(([member]) => !["id", "name", "title"].includes(member))
     : [];
-  const round = isObject(info) ? textOf(info.round) : null;
+  // Some say it in a sentence of their own.
+  const said = /round/i.test(nameOf(combat) ?? "");
+  const round = isObject(info) && !said ? textOf(info.round) : null;
   const turn = textOf(document.turn);
   const facts = [
     ...more.map(([, value]) => nameOf(value)),

@@ -53,10 +53,10 @@ export function Transport({
       <div className="controls">
         <div className="buttons">
           <button type="button" aria-label="To the beginning" onClick={() => by(-head)}>
-            ⏮
+            <Icon of="first" />
           </button>
           <button type="button" aria-label="A step back" onClick={() => by(-1)}>
-            ‹
+            <Icon of="back" />
           </button>
           <button
             type="button"
@@ -64,19 +64,20 @@ export function Transport({
             aria-label={playback.playing ? "Pause" : "Play"}
             onClick={playback.toggle}
           >
-            {playback.playing ? "❚❚" : "▶"}
+            <Icon of={playback.playing ? "pause" : "play"} />
           </button>
           <button type="button" aria-label="A step on" onClick={() => by(1)}>
-            ›
+            <Icon of="on" />
           </button>
           <button type="button" aria-label="To the end" onClick={() => by(head)}>
-            ⏭
+            <Icon of="last" />
           </button>
         </div>
         <p className="where">
           <strong>{version}</strong> <span className="hush">of {head}</span>
           <time className="small" dateTime={history.event(version)?.at}>
-            {day(time)}, {clock(time)}
+            <span className="date">{day(time)}, </span>
+            {clock(time)}
           </time>
         </p>
         <label className="speed">
@@ -97,6 +98,24 @@ export function Transport({
         <GoTo history={history} head={head} go={go} />
       </div>
     </section>
+  );
+}
+
+// Drawn and not written: few fonts have these signs, and some have them in colours of their own.
+const ICONS = {
+  first: "M5 4h2v16H5zM20 4v16L8 12z",
+  back: "M16 4v16L6 12z",
+  play: "M7 4v16l12-8z",
+  pause: "M6 4h4v16H6zM14 4h4v16h-4z",
+  on: "M8 4v16l10-8z",
+  last: "M17 4h2v16h-2zM4 4v16l12-8z",
+} as const;
+
+function Icon({ of }: { of: keyof typeof ICONS }) {
+  return (
+    <svg className="icon" viewBox="0 0 24 24" aria-hidden="true">
+      <path d={ICONS[of]} />
+    </svg>
   );
 }
 

@@ -1,18 +1,16 @@
-/** What a step changed: places in the document, and what stood there before and after. */
+/**
+ * What a step changed: places in the document, and what stood there before and after.
+ *
+ * Found between the two documents, and not read from the patch, which may say it in more words: that
+ * of a whole document that was put says of a list that moved up that each of its members changed.
+ * Two versions share all that the step left alone, so little is looked at.
+ */
 
-import {
-  applyPatch,
-  equal,
-  getAt,
-  isObject,
-  type Json,
-  type Operation,
-  parsePointer,
-} from "@questlog/client";
-import { charactersOf, label, nameOf } from "../shared/document.js";
+import { equal, getAt, isObject, type Json } from "@questlog/client";
+import { charactersOf, label, nameOf, textOf } from "../shared/document.js";
 
 export interface Change {
-  /** Where; of what was moved, where it stands now. */
+  /** Where: in the document after, or before of what is gone. */
   tokens: string[];
   /** Undefined: there was nothing. */
   before: Json | undefined;
@@ -21,52 +19,6 @@ export interface Change {
 
 /** More than a step's reader would read. */
 export const MOST = 100;
-
-/**
- * What a patch changes of a document, operation by operation; at most a few more than `MOST`.
- *
- * @param before the document it applies to; undefined where that is not known, and so nothing of
- *   what stood there.
- */
-export function changesOf(before: Json | undefined, patch: readonly Operation[]): Change[] {
-  const changes: Change[] = [];
-  let document = before;
-  for (const operation of patch) {
-    if (changes.length > MOST) break;
-    if (operation.op === "test") continue;
-    if (document === undefined) {
-      const tokens = parsePointer(operation.path);
-      changes.push({ tokens, before: undefined, after: operation.value });
-      continue;
-    }
-    const next = applyPatch(document, [operation]);
-    changes.push(...made(document, next, operation));
-    document = next;
-  }
-  return changes;
-}
-
-function made(before: Json, after: Json, operation: Operation): Change[] {
-  const { op, from } = operation;
-  const tokens = parsePointer(operation.path);
-  const parent = getAt(before, tokens.slice(0, -1));
-  const inList = Array.isArray(parent) && tokens.length > 0;
-  if (inList && tokens.at(-1) === "-") tokens[tokens.length - 1] = String(parent.length);
-  if (op === "move" && from !== undefined) {
-    const source = parsePointer(from);
-    const value = getAt(before, source);
-    return [
-      { tokens: source, before: value, after: undefined },
-      { tokens, before: undefined, after: value },
-    ];
-  }
-  if (op === "remove") return [{ tokens, before: getAt(before, tokens), after: undefined }];
-  // Into a list it moves the others up: nothing that stood there is gone.
-  const old = inList && op !== "replace" ? undefined : getAt(before, tokens);
-  const fresh = getAt(after, tokens);
-  if (old === undefined || fresh === undefined) return [{ tokens, before: old, after: fresh }];
-  return [...differences(old, fresh, tokens)];
-}
 
 /** Where two documents differ, as deep as can be said. */
 export function* differences(
@@ -84,8 +36,35 @@ export function* differences(
   } else if (!equal(before, after)) yield { tokens, before, after };
 }
 
-/** What stands alike at both ends has only moved up or down. */
 function* inLists(before: Json[], after: Json[], tokens: string[]): Generator<Change> {
+  const [known, now] = [idsOf(before), idsOf(after)];
+  if (known === null || now === null) yield* byPlace(before, after, tokens);
+  else {
+    for (const [id, place] of known) {
+      const at = [...tokens, String(place)];
+      if (!now.has(id)) yield { tokens: at, before: before[place], after: undefined };
+    }
+    for (const [id, place] of now) {
+      const old = known.get(id);
+      const then = old === undefined ? undefined : before[old];
+      yield* differences(then, after[place], [...tokens, String(place)]);
+    }
+  }
+}
+
+/** Where each element of a list is, by its id; null where one has none, or another's. */
+function idsOf(list: Json[]): Map<string, number> | null {
+  const places = new Map<string, number>();
+  for (const [place, each] of list.entries()) {
+    const id = isObject(each) ? textOf(each.id) : null;
+    if (id === null || places.has(id)) return null;
+    places.set(id, place);
+  }
+  return places;
+}
+
+/** What stands alike at both ends has only moved up or down. */
+function* byPlace(before: Json[], after: Json[], tokens: string[]): Generator<Change> {
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && equal(before[start], after[start])) start += 1;
@@ -99,9 +78,10 @@ function* inLists(before: Json[], after: Json[], tokens: string[]): Generator<Ch
   }
 }
 
-/** Whether a change is at a place, within it or around it. */
+/** Whether a change is at a place that is still there, within it or around it. */
 export function touches(changes: readonly Change[], place: readonly string[]): boolean {
-  return changes.some(({ tokens }) => {
+  return changes.some(({ tokens, after }) => {
+    if (after === undefined && tokens.length <= place.length) return false;
     const shorter = Math.min(tokens.length, place.length);
     return place.slice(0, shorter).every((token, index) => token === tokens[index]);
   });

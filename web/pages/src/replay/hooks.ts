@@ -2,7 +2,7 @@
 
 import type { JsonObject } from "@questlog/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { type Change, changesOf, differences } from "./changes.js";
+import { type Change, differences } from "./changes.js";
 import { type History, objectOf } from "./history.js";
 import { type Server, type Session, sentenceOf } from "./server.js";
 
@@ -62,10 +62,9 @@ export interface Scenery {
 /** As the DM has it: out of the log, at once. */
 export function useOwnView(history: History, version: number): Scenery {
   return useMemo(() => {
-    const before = history.at(version - 1);
+    const before = objectOf(history.at(version - 1));
     const document = objectOf(history.at(version));
-    const changes = changesOf(before, history.event(version)?.patch ?? []);
-    return { version, before: objectOf(before), document, changes };
+    return { version, before, document, changes: [...differences(before, document)] };
   }, [history, version]);
 }
 

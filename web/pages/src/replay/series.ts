@@ -55,6 +55,8 @@ export function activity(history: History): Activity {
     const place = Math.floor((history.time(version) / SECOND - begin) / width);
     counts[place] = (counts[place] ?? 0) + 1;
   }
+  // Where the last bar ends.
+  counts.push(0);
   return { width, starts: counts.map((_, place) => begin + place * width), counts };
 }
 
