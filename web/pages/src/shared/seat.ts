@@ -35,7 +35,7 @@ export async function findSeat(role: "player" | "dm" = "player"): Promise<Seat> 
   history.replaceState(null, "", location.pathname + location.search);
   const campaignId = query.get("campaign_id");
   const place = { url, campaignId, table: query.get("table") ?? "main" };
-  const name = `${role} ${campaignId ?? `table ${place.table}`}`;
+  const name = placeOf(place, role);
   const invite = given.get("invite");
   const token = given.get("token") ?? (invite === null ? null : await join(url, invite, name));
   if (token !== null) keep(name, token);
@@ -50,19 +50,26 @@ export async function findSeat(role: "player" | "dm" = "player"): Promise<Seat> 
   };
 }
 
-/** Have the seat open another campaign's page too, unless this browser has one of its own there. */
+/**
+ * Have a seat open the page of a campaign by its id too, unless this browser has another there: of
+ * the campaign that was found at a table, or is gone to from its page.
+ */
 export function carrySeat(seat: Seat, role: "player" | "dm", campaignId: string): void {
-  const name = `${role} ${campaignId}`;
+  const name = placeOf({ ...seat, campaignId }, role);
   if (seat.token !== null && kept(name) === null) keep(name, seat.token);
 }
 
 /** Let go of a seat that the server takes no more. */
 export function leaveSeat(seat: Seat, role: "player" | "dm"): void {
   try {
-    localStorage.removeItem(`${PREFIX}${role} ${seat.campaignId ?? `table ${seat.table}`}`);
+    localStorage.removeItem(PREFIX + placeOf(seat, role));
   } catch {
     // A private window kept nothing.
   }
+}
+
+function placeOf({ campaignId, table }: Pick<Seat, "campaignId" | "table">, role: string): string {
+  return `${role} ${campaignId ?? `table ${table}`}`;
 }
 
 async function join(url: string, invite: string, name: string): Promise<string | null> {

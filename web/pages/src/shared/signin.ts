@@ -4,6 +4,7 @@
  */
 
 import type { UserManager } from "oidc-client-ts";
+import type { Seat } from "./seat.js";
 
 interface Settings {
   issuer: string;
@@ -43,6 +44,12 @@ export async function findSignIn(url: string): Promise<SignIn | null> {
     begin: () => manager.signinRedirect({ state: location.search }),
     renew: async () => (await manager.signinSilent().catch(() => null))?.access_token ?? null,
   };
+}
+
+/** A seat with the token of whoever is signed in, where it has none of its own. */
+export async function signedIn(seat: Seat): Promise<Seat> {
+  if (seat.token !== null) return seat;
+  return { ...seat, token: (await findSignIn(seat.url))?.token ?? null };
 }
 
 async function managerOf(settings: Settings): Promise<UserManager> {

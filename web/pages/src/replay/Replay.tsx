@@ -1,0 +1,209 @@
+import { useCallback, useDeferredValue, useEffect, useState } from "react";
+import { textOf } from "../shared/document.js";
+import { Step } from "./Changes.js";
+import { Charts } from "./Charts.js";
+import { Events } from "./Events.js";
+import { Fork } from "./Fork.js";
+import type { History } from "./history.js";
+import {
+  addressOf,
+  useAddress,
+  useKeys,
+  useNews,
+  useOthersView,
+  useOwnView,
+  usePlayback,
+} from "./hooks.js";
+import { Rewind } from "./Rewind.js";
+import { Stage } from "./Stage.js";
+import type { Server } from "./server.js";
+import { Transport } from "./Transport.js";
+import { Viewer } from "./Viewer.js";
+import { viewerName } from "./words.js";
+
+const PANELS = ["Moment", "Changes", "Events", "Charts"] as const;
+type Panel = (typeof PANELS)[number];
+
+export interface Opened {
+  server: Server;
+  campaignId: string;
+  title: string | null;
+  history: History;
+  /** Where to begin, and through whose eyes: what the address says. */
+  version: number;
+  as: string | null;
+  guarded: boolean;
+}
+
+/** The replay: everything at once on a wide screen, one panel at a time on a phone. */
+export function Replay({ opened }: { opened: Opened }) {
+  const { server, campaignId, history } = opened;
+  const { head, sessions, refresh } = useNews(server, campaignId, history);
+  const [version, setVersion] = useState(opened.version);
+  const [as, setAs] = useState(opened.as);
+  const [panel, setPanel] = useState<Panel>("Moment");
+  const [asking, setAsking] = useState<"rewind" | "fork" | null>(null);
+  const go = useCallback(
+    (to: number) => setVersion(Math.max(1, Math.min(history.head, Math.round(to)))),
+    [history],
+  );
+  const playback = usePlayback(history, version, head, go);
+  const { toggle, stop } = playback;
+  useKeys(
+    useCallback(
+      key => {
+        if (key === "play") return toggle();
+        stop();
+        go({ back: version - 1, on: version + 1, first: 1, last: history.head }[key]);
+      },
+      [toggle, stop, go, version, history],
+    ),
+  );
+  useAddress(campaignId, version, as);
+  // The scrubber goes first: what it stands at is put on the stage as fast as that can be drawn.
+  const staged = useDeferredValue(version);
+  const own = useOwnView(history, staged);
+  const theirs = useOthersView(server, campaignId, version, as);
+  const scenery = as === null ? own : theirs.scenery;
+  const title = textOf(scenery?.document.title) ?? opened.title ?? campaignId;
+  useEffect(() => {
+    document.title = `${title} · Replay`;
+  }, [title]);
+  const jump = useCallback(
+    (to: number) => {
+      stop();
+      go(to);
+    },
+    [stop, go],
+  );
+  return (
+    <div className="replay" data-panel={panel}>
+      <header className="head">
+        <h1>{title}</h1>
+        <Viewer as={as} setAs={setAs} history={history} head={head} sessions={sessions} />
+      </header>
+      <main className="board-of">
+        <section
+          className="part moment"
+          data-name="Moment"
+          aria-label="Moment"
+          aria-busy={scenery === null || scenery.version !== version}
+        >
+          {theirs.problem !== null && as !== null && (
+            <p className="ember" role="alert">
+              {theirs.problem}
+            </p>
+          )}
+          {as !== null && theirs.problem === null && (
+            <p className="hush small" role="status">
+              {scenery === null ? "Asking the server what" : "What"} {viewerName(as)}{" "}
+              {scenery === null ? "saw…" : `saw at version ${scenery.version}`}
+            </p>
+          )}
+          {scenery !== null && <Stage scenery={scenery} />}
+        </section>
+        <section className="part" data-name="Changes" aria-label="Changes">
+          <div className="from-here">
+            <button type="button" onClick={() => setAsking("rewind")} disabled={version === head}>
+              Rewind to here…
+            </button>
+            <button type="button" onClick={() => setAsking("fork")}>
+              Fork…
+            </button>
+            <CopyLink path={addressOf(campaignId, version, as)} />
+          </div>
+          {scenery !== null && (
+            <Step
+              event={history.event(scenery.version)}
+              changes={scenery.changes}
+              // What is gone is named by what it was.
+              document={scenery.version > 1 ? scenery.before : scenery.document}
+              own={as === null}
+            />
+          )}
+        </section>
+        <section className="part" data-name="Events" aria-label="Events">
+          <Events history={history} head={head} version={staged} sessions={sessions} go={jump} />
+        </section>
+        <section className="part" data-name="Charts" aria-label="Charts">
+          {as === null ? (
+            <Charts history={history} head={head} version={staged} go={jump} />
+          ) : (
+            <p className="board hush">
+              The charts show what the DM knows, and so are drawn for the DM alone.
+            </p>
+          )}
+        </section>
+      </main>
+      <footer className="hand">
+        <Transport
+          history={history}
+          head={head}
+          version={version}
+          sessions={sessions}
+          playback={playback}
+          go={go}
+        />
+        <nav className="tabs" aria-label="Panels">
+          {PANELS.map(each => (
+            <button
+              type="button"
+              key={each}
+              aria-pressed={each === panel}
+              onClick={() => setPanel(each)}
+            >
+              {each}
+            </button>
+          ))}
+        </nav>
+      </footer>
+      {asking === "rewind" && (
+        <Rewind
+          server={server}
+          campaignId={campaignId}
+          history={history}
+          version={version}
+          refresh={refresh}
+          onDone={done => {
+            setAsking(null);
+            jump(done);
+          }}
+          onClose={() => setAsking(null)}
+        />
+      )}
+      {asking === "fork" && (
+        <Fork
+          server={server}
+          campaignId={campaignId}
+          history={history}
+          head={head}
+          version={version}
+          guarded={opened.guarded}
+          onClose={() => setAsking(null)}
+        />
+      )}
+    </div>
+  );
+}
+
+/** A link to this very moment; where the browser lets nobody copy, it is there to be copied. */
+function CopyLink({ path }: { path: string }) {
+  const [copied, setCopied] = useState<string | null>(null);
+  const [shown, setShown] = useState(false);
+  const link = new URL(path, location.href).href;
+  const copy = (): void => {
+    const done = navigator.clipboard?.writeText(link) ?? Promise.reject(new Error("no clipboard"));
+    done.then(
+      () => setCopied(link),
+      () => setShown(true),
+    );
+  };
+  return (
+    <>
+      <button type="button" onClick={copy}>
+        {copied === link ? "Copied" : "Copy link"}
+      </button>
+      {shown && <input readOnly aria-label="A link to this moment" value={link} />}
+    </>
+  );
+}
