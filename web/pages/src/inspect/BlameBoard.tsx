@@ -22,7 +22,7 @@ function Answer({ asked }: { asked: Asked }) {
   const [count, setCount] = useState(PAGE);
   // Who asked by keyboard goes on from the answer, wherever on the page it is.
   useEffect(() => heading.current?.focus(), []);
-  const { pointer, at, leaves, state, problem } = asked;
+  const { pointer, leaves, state, problem } = asked;
   return (
     <div className="board blame">
       <div className="row">
@@ -53,9 +53,6 @@ function Answer({ asked }: { asked: Asked }) {
           Stop looking
         </button>
       )}
-      {state !== "looking" && at === 0 && (
-        <p className="hush">Before version 1 there is nothing.</p>
-      )}
     </div>
   );
 }
@@ -74,7 +71,7 @@ function Times({ asked }: { asked: Asked }) {
   const version = useView(view => view.version, 0);
   const { pointer, at, event } = asked;
   const times: [string, number][] = [["Now", version]];
-  if (event !== null) times.push([`After event ${event}`, event]);
+  if (event !== null && event !== version) times.push([`After event ${event}`, event]);
   if (event !== null && event > 1) times.push([`Before event ${event}`, event - 1]);
   if (times.length === 1 && at === version) return null;
   return (

@@ -68,10 +68,16 @@ function Whole({ event }: { event: LoggedEvent }) {
         <Fact name="At">
           <time dateTime={event.at}>{event.at}</time>
         </Fact>
-        <Fact name="Id">{event.id}</Fact>
-        <Fact name="Request">{event.request}</Fact>
-        <Fact name="Hash">{event.hash}</Fact>
         <Fact name="Schema">{event.schema}</Fact>
+        <Fact name="Id" long>
+          {event.id}
+        </Fact>
+        <Fact name="Request" long>
+          {event.request}
+        </Fact>
+        <Fact name="Hash" long>
+          {event.hash}
+        </Fact>
       </dl>
       <h3>Patch</h3>
       {patch.length === 0 ? (
@@ -97,9 +103,17 @@ function Whole({ event }: { event: LoggedEvent }) {
   );
 }
 
-function Fact({ name, children }: { name: string; children: React.ReactNode }) {
+function Fact({
+  name,
+  long = false,
+  children,
+}: {
+  name: string;
+  long?: boolean;
+  children: React.ReactNode;
+}) {
   return (
-    <div>
+    <div className={long ? "long" : ""}>
       <dt>{name}</dt>
       <dd dir="auto">{children}</dd>
     </div>

@@ -40,7 +40,7 @@ function Shown({ live, campaignId }: { live: Live; campaignId: string | null }) 
           value={sizeOf(connections.reduce((sum, each) => sum + each.outbox, 0))}
         />
         <Figure name="Slow" value={slow} warn={slow > 0} />
-        <Figure name="Campaigns open" value={live.campaigns.length} />
+        <Figure name="Campaigns" value={live.campaigns.length} />
         <Figure name="At the door" value={live.waiting} />
       </dl>
       <details className="devices">

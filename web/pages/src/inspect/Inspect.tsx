@@ -35,7 +35,7 @@ export function Inspect() {
         </p>
       )}
       <main className="panels">
-        <section className="panel" data-name="Events" aria-label="Events">
+        <section className="panel" data-name="Log" aria-label="Log">
           <Stream />
         </section>
         <section className="panel" data-name="Event" aria-label="Event">

@@ -179,13 +179,12 @@ const Row = memo(function Row({
       <span className="version">{event.version}</span>
       <span className="what">
         <span className={`kind ${toneOf(event.kind)}`}>{event.kind}</span>
-        <span className="hush small">{event.actor.member}</span>
         <time className="hush small" dateTime={event.at}>
           {clock(new Date(event.at))}
         </time>
       </span>
       <span className="gist small" dir="auto">
-        {gist(event)}
+        <span className="actor">{event.actor.member}</span> {gist(event)}
       </span>
     </div>
   );

@@ -35,7 +35,7 @@ export function Stream() {
   return (
     <div className="board stream">
       <div className="row">
-        <h2>Events</h2>
+        <h2>The log</h2>
         <p className="hush small" role="status">
           {found.length === events.length ? "" : `${found.length} of `}
           {events.length} loaded

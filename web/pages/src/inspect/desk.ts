@@ -9,7 +9,7 @@ import type { Log } from "./log.js";
 import { Store } from "./store.js";
 import type { Wire } from "./wire.js";
 
-export const PANELS = ["Events", "Event", "Document", "Wire"] as const;
+export const PANELS = ["Log", "Event", "Document", "Wire"] as const;
 export type Panel = (typeof PANELS)[number];
 
 export interface Asked {
@@ -26,7 +26,7 @@ export interface Asked {
 }
 
 export class Desk {
-  readonly panel = new Store<Panel>("Events");
+  readonly panel = new Store<Panel>("Log");
   /** The version of the event that is looked at. */
   readonly chosen = new Store<number | null>(null);
   readonly asked = new Store<Asked | null>(null);
