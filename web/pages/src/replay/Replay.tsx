@@ -125,7 +125,13 @@ export function Replay({ opened }: { opened: Opened }) {
         <section className="part" data-name="Events" aria-label="Events">
           <Events history={history} head={head} version={staged} sessions={sessions} go={jump} />
         </section>
-        <section className="part" data-name="Charts" aria-label="Charts">
+        <section
+          className="part"
+          data-name="Charts"
+          aria-label="Charts"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard
+          tabIndex={0}
+        >
           {as === null ? (
             <Charts history={history} head={head} version={staged} go={jump} />
           ) : (

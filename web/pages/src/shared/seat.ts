@@ -38,9 +38,11 @@ export async function findSeat(role: "player" | "dm" = "player"): Promise<Seat> 
   const name = placeOf(place, role);
   const invite = given.get("invite");
   const token = given.get("token") ?? (invite === null ? null : await join(url, invite, name));
-  if (token !== null) keep(name, token);
   const known = token ?? kept(name);
   const said = claimsOf(known);
+  // A player's at the DM's page would be found there instead of the DM's.
+  const fits = role === "player" || !isRole(said?.role) || said.role === "dm";
+  if (token !== null && fits) keep(name, token);
   const believed = query.get("player_id");
   return {
     ...place,

@@ -1,0 +1,89 @@
+import { usePart, useView } from "@questlog/react";
+import { useEffect } from "react";
+import { Closed } from "../shared/Closed.js";
+import { textOf } from "../shared/document.js";
+import { Lamp } from "../shared/Lamp.js";
+import { BlameBoard } from "./BlameBoard.js";
+import { Chosen } from "./Chosen.js";
+import { DocumentBoard } from "./DocumentBoard.js";
+import { PANELS, useDesk } from "./desk.js";
+import { Figures } from "./Figures.js";
+import { NotYours } from "./NotYours.js";
+import { Stream } from "./Stream.js";
+import { useStore } from "./store.js";
+import { WireBoard } from "./WireBoard.js";
+
+/** The developers' page: the log, an event, the document and the wire, side by side or in turn. */
+export function Inspect() {
+  const desk = useDesk();
+  const panel = useStore(desk.panel);
+  const closed = useView(view => view.connection.closed, null);
+  const hasDocument = useView(view => view.document !== null, false);
+  if (closed !== null && !hasDocument) {
+    return closed.code === "forbidden" ? (
+      <NotYours seat={desk.seat} sentence={closed.message} />
+    ) : (
+      <Closed sentence={closed.message} />
+    );
+  }
+  return (
+    <div className="inspect" data-panel={panel}>
+      <Head />
+      {closed !== null && (
+        <p className="notice ember" role="alert">
+          {closed.message} What is shown is no longer live.
+        </p>
+      )}
+      <main className="panels">
+        <section className="panel" data-name="Log" aria-label="Log">
+          <Stream />
+        </section>
+        <section className="panel" data-name="Event" aria-label="Event">
+          <Chosen />
+        </section>
+        <section className="panel" data-name="Document" aria-label="Document">
+          <BlameBoard />
+          <DocumentBoard />
+        </section>
+        <section className="panel" data-name="Wire" aria-label="Wire">
+          <Figures />
+          <WireBoard />
+        </section>
+      </main>
+      <nav className="tabs" aria-label="Panels">
+        {PANELS.map(each => (
+          <button
+            type="button"
+            key={each}
+            aria-pressed={each === panel}
+            onClick={() => desk.panel.set(each)}
+          >
+            {each}
+          </button>
+        ))}
+      </nav>
+    </div>
+  );
+}
+
+function Head() {
+  const own = textOf(usePart("/title"));
+  const campaignId = useView(view => view.campaignId, null);
+  const version = useView(view => view.version, 0);
+  const waiting = useView(view => view.connection.state === "waiting", false);
+  const title = own ?? campaignId ?? "Questlog";
+  useEffect(() => {
+    document.title = `Inspect: ${title}`;
+  }, [title]);
+  return (
+    <header className="head">
+      <h1 dir="auto">{title}</h1>
+      <Lamp />
+      <p className="hush small seat">
+        {waiting
+          ? "Nothing is being played at this table yet."
+          : `Behind the screen of ${campaignId ?? "…"}, at version ${version}`}
+      </p>
+    </header>
+  );
+}
