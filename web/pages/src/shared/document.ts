@@ -131,6 +131,8 @@ function numberOf(value: Json | undefined): number | null {
   return typeof value === "number" && Number.isFinite(value) ? value : null;
 }
 
+const LATELY = 50;
+
 export interface Tale {
   key: string;
   speaker: string | null;
@@ -138,7 +140,7 @@ export interface Tale {
   entry: Json;
 }
 
-/** All that was told, oldest first; the present `narrative` last, unless it is the last entry. */
+/** All that was told, oldest first; the present `narrative` last, unless it is among them. */
 export function talesOf(all: Json | undefined, narrative: Json | undefined): Tale[] {
   const known = new Set<string>();
   const tales = entriesOf(all).map(([key, entry]) => {
@@ -149,7 +151,8 @@ export function talesOf(all: Json | undefined, narrative: Json | undefined): Tal
     return { ...tale, key: name };
   });
   const now = textOf(narrative);
-  if (now === null || lastText(tales) === now) return tales;
+  // Heroes may have acted since it was told.
+  if (now === null || tales.slice(-LATELY).some(tale => taleText(tale) === now)) return tales;
   return [...tales, { key: "narrative", speaker: null, at: null, entry: now }];
 }
 
@@ -160,8 +163,7 @@ function taleOf(key: string, entry: Json): Tale {
   return { key: name, speaker: textOf(entry.speaker), at: textOf(entry.at), entry };
 }
 
-function lastText(tales: Tale[]): string | null {
-  const entry = tales.at(-1)?.entry;
+function taleText({ entry }: Tale): string | null {
   return textOf(isObject(entry) ? entry.text : entry);
 }
 
