@@ -24,13 +24,11 @@ from bench.recordings import recordings, steps
 from server.process import run
 from tests.browser.finding import find_browser
 from tests.support.access import Guarded, guarded
-from tests.support.pages import opened, seat
+from tests.support.pages import opened, seat, slowed
 from tests.support.peer import put
 
 ENTRIES, CHARACTERS = 5_000, 300
 COMMITS = 200
-SLOW = {"latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 90_000}
-SLOWER_CPU = 4
 PHONE = {"width": 360, "height": 740}
 SEED = 7
 # Installed before anything of the page runs.
@@ -106,7 +104,7 @@ async def first_view(served: Guarded, browser: Browser) -> None:
         context = await browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
         page = await context.new_page()
         for times in (shown, again):
-            await _throttle(page)
+            await slowed(page)
             begun = time.monotonic()
             # At first it begins with nothing; opened again, with what was kept.
             await page.goto(await seat(served, "mira"))
@@ -122,13 +120,6 @@ async def first_view(served: Guarded, browser: Browser) -> None:
         f"on a slow phone: first paint {statistics.median(painted):.0f} ms, the game"
         f" {statistics.median(shown):.0f} ms, opened again {statistics.median(again):.0f} ms"
     )
-
-
-async def _throttle(page: Page) -> None:
-    session = await page.context.new_cdp_session(page)
-    await session.send("Network.enable")
-    await session.send("Network.emulateNetworkConditions", {"offline": False, **SLOW})
-    await session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER_CPU})
 
 
 def large_document() -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, expect
+from playwright.async_api import Browser, expect
 
 from tests.client.proxy import Proxy
 from tests.support.access import Guarded, guarded, mint_for, store_url
@@ -23,6 +26,8 @@ DOCUMENT: dict[str, Any] = {
         "tobin": {"name": "Tobin", "hp": {"current": 34, "max": 34}},
     },
 }
+# Seconds; longer than a page takes for one that did not sleep.
+SLEEP = 7
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 
@@ -173,21 +178,28 @@ async def test_a_machine_that_slept_is_live_again_when_it_wakes(
         context = await browser.new_context()
         watched = await opened(context, await seat(served, "mira", url=proxy.url))
         await watched.says("Live")
-        await asleep(context, watched, frozen=True)
-        # The connection dies unseen, and the server's farewell is never heard.
-        proxy.deaf = True
-        await commit(served, put("/narrative", "While you slept."))
-        proxy.deaf = False
-        await asleep(context, watched, frozen=False)
+        before = proxy.accepted
+        processes = await processes_of(browser)
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            # The network forgets the connection meanwhile: nobody is told, here or there.
+            proxy.forget()
+            await commit(served, put("/narrative", "While you slept."))
+            await asyncio.sleep(SLEEP)
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
         await watched.shows("While you slept.")
         await watched.says("Live")
+        assert proxy.accepted > before
 
 
-async def asleep(context: BrowserContext, watched: Watched, *, frozen: bool) -> None:
-    """Freeze a page's timers and scripts, as a closed lid does, or let them go on."""
-    session = await context.new_cdp_session(watched.page)
-    state = "frozen" if frozen else "active"
-    await session.send("Page.setWebLifecycleState", {"state": state})
+async def processes_of(browser: Browser) -> list[int]:
+    """Return the ids of all processes that a browser consists of."""
+    session = await browser.new_browser_cdp_session()
+    info = await session.send("SystemInfo.getProcessInfo")
+    return [each["id"] for each in info["processInfo"]]
 
 
 async def test_what_the_browser_calls_offline_is_called_so(

@@ -1,4 +1,4 @@
-"""A TCP proxy that can lose what a server says, cut connections, and refuse sockets."""
+"""A TCP proxy that can lose what is said, cut connections or forget them, and refuse sockets."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Proxy:
         self.down = False
         self.socketless = False
         self.accepted = 0
+        self._era = 0
         self._target = urlsplit(target)
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -49,6 +50,10 @@ class Proxy:
         """Break off every connection, saying nothing."""
         for writer in list(self._writers):
             writer.transport.abort()
+
+    def forget(self) -> None:
+        """Know of no connection there is: what comes over one is lost, and nobody is told."""
+        self._era += 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
@@ -85,8 +90,9 @@ class Proxy:
     async def _pass_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_server: bool
     ) -> None:
+        era = self._era
         with suppress(ConnectionError):
             while data := await reader.read(65536):
-                if not (from_server and self.deaf):
+                if era == self._era and not (from_server and self.deaf):
                     writer.write(data)
         writer.close()

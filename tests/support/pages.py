@@ -18,6 +18,9 @@ DAY = 86_400
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 # Longer than a browser on two busy processors takes to do anything at all.
 PATIENT = 30_000
+# Milliseconds, and bytes in a second: what is called slow 4G. And so many times slower than here.
+SLOW = {"latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 90_000}
+SLOWER = 4
 
 
 class Watched:
@@ -82,6 +85,14 @@ class Watched:
             for each in found
             for node in each["nodes"]
         ]
+
+
+async def slowed(page: Page) -> None:
+    """Make a page's machine a slow phone, on a slow mobile network."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("Network.enable")
+    await session.send("Network.emulateNetworkConditions", {"offline": False, **SLOW})
+    await session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
 
 
 UNTIL = """async (stores, text) => {

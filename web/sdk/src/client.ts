@@ -21,7 +21,7 @@ import type {
   DecideMessage,
   SuggestMessage,
 } from "./messages.js";
-import { type Effect, Replica } from "./replica.js";
+import { type Effect, type Held, Replica } from "./replica.js";
 import { BrowserStorage, type Kept, type Storage } from "./storage.js";
 import type { JsonObject } from "./values.js";
 import { isOffline, watchWorld } from "./world.js";
@@ -35,6 +35,8 @@ export interface View {
   readonly connection: Connection;
   /** Whether the document is what was kept from an earlier visit, and no server has said a word. */
   readonly restored: boolean;
+  /** What was kept from an earlier visit, for telling what has changed since; null: nothing. */
+  readonly kept: Held | null;
   /** What this client has said that nobody has answered yet. */
   readonly unanswered: readonly SuggestMessage[];
 }
@@ -79,6 +81,7 @@ export class CampaignClient {
   private lease: number | null = null;
   private unanswered: readonly SuggestMessage[] = [];
   private restored = false;
+  private held: Held | null = null;
   private keptAt = 0;
   private key: string | null = null;
   private savedAt = 0;
@@ -256,6 +259,7 @@ export class CampaignClient {
     if (kept === null || this.line.closed !== null) return;
     if (kept.held !== null) {
       this.replica.resume(kept.held);
+      this.held = kept.held;
       this.restored = true;
       this.keptAt = kept.heardAt;
     }
@@ -334,6 +338,7 @@ export class CampaignClient {
       company,
       connection: same ? shown.connection : connection,
       restored: this.restored,
+      kept: this.held,
       unanswered: this.unanswered,
     };
   }

@@ -4,7 +4,8 @@ import { isObject, type JsonObject } from "@questlog/client";
 import { useView } from "@questlog/react";
 import { type FormEvent, useCallback, useEffect, useState } from "react";
 import { carrySeat, type Seat } from "../shared/seat.js";
-import { callServer } from "./desk.js";
+import { placeOf, type Server, sentenceOf } from "../shared/server.js";
+import { useDesk } from "./desk.js";
 
 interface Campaign {
   campaign_id: string;
@@ -16,14 +17,14 @@ interface Campaign {
 const EMPTY: JsonObject = { narrative: "", all_narratives: [], characters: {}, initiative: [] };
 
 export function Campaigns({ seat }: { seat: Seat }) {
+  const { server } = useDesk();
   const version = useView(view => view.version, 0);
   const [campaigns, setCampaigns] = useState<Campaign[]>([]);
   const [problem, setProblem] = useState<string | null>(null);
 
   const look = useCallback(async () => {
-    const told = await callServer(seat, "GET", "campaigns");
-    setCampaigns(told.campaigns as unknown as Campaign[]);
-  }, [seat]);
+    setCampaigns((await server.call<{ campaigns: Campaign[] }>("/api/campaigns")).campaigns);
+  }, [server]);
 
   const attempt = useCallback(
     async (work: () => Promise<unknown>): Promise<boolean> => {
@@ -33,7 +34,7 @@ export function Campaigns({ seat }: { seat: Seat }) {
         await look();
         return true;
       } catch (error) {
-        setProblem((error as Error).message);
+        setProblem(sentenceOf(error));
         return false;
       }
     },
@@ -67,7 +68,7 @@ export function Campaigns({ seat }: { seat: Seat }) {
               version {each.version}
               {each.table !== null && `, at the table ${each.table}`}
             </span>
-            <Seating campaign={each} seat={seat} attempt={attempt} />
+            <Seating campaign={each} server={server} attempt={attempt} />
           </li>
         ))}
         {campaigns.length === 0 && <li className="hush">There are none yet.</li>}
@@ -81,25 +82,25 @@ type Attempt = (work: () => Promise<unknown>) => Promise<boolean>;
 
 function Seating({
   campaign,
-  seat,
+  server,
   attempt,
 }: {
   campaign: Campaign;
-  seat: Seat;
+  server: Server;
   attempt: Attempt;
 }) {
-  const path = `campaigns/${encodeURIComponent(campaign.campaign_id)}`;
+  const path = placeOf(campaign.campaign_id);
   return campaign.table === null ? (
     <button
       type="button"
-      onClick={() => void attempt(() => callServer(seat, "POST", `${path}/activate`, {}))}
+      onClick={() => void attempt(() => server.call(`${path}/activate`, { body: {} }))}
     >
       Play now
     </button>
   ) : (
     <button
       type="button"
-      onClick={() => void attempt(() => callServer(seat, "POST", `${path}/deactivate`, {}))}
+      onClick={() => void attempt(() => server.call(`${path}/deactivate`, { body: {} }))}
     >
       End the session
     </button>
@@ -107,6 +108,7 @@ function Seating({
 }
 
 function Create({ seat, attempt }: { seat: Seat; attempt: Attempt }) {
+  const { server } = useDesk();
   const [id, setId] = useState("");
   const [title, setTitle] = useState("");
   const [file, setFile] = useState<File | null>(null);
@@ -115,9 +117,9 @@ function Create({ seat, attempt }: { seat: Seat; attempt: Attempt }) {
     event.preventDefault();
     const done = await attempt(async () => {
       const structured_data = file === null ? EMPTY : documentOf(await file.text());
-      const path = `campaigns/${encodeURIComponent(id.trim())}`;
       const named = title.trim() === "" ? {} : { title: title.trim() };
-      await callServer(seat, "PUT", path, { structured_data, ...named });
+      const body = { structured_data, ...named };
+      await server.call(placeOf(id.trim()), { method: "PUT", body });
     });
     if (!done) return;
     carrySeat(seat, "dm", id.trim());

@@ -6,6 +6,7 @@ import { generate } from "lean-qr";
 import { toSvgPath } from "lean-qr/extras/svg";
 import { type FormEvent, useMemo, useState } from "react";
 import { memberName } from "../play/Company.js";
+import { placeOf } from "../shared/server.js";
 import { useDesk } from "./desk.js";
 
 const NOBODY: readonly Member[] = [];
@@ -79,8 +80,9 @@ export function Invite() {
     event.preventDefault();
     if (campaignId === null) return;
     await desk.attempt(async () => {
-      const path = `campaigns/${encodeURIComponent(campaignId)}/invites`;
-      const told = await desk.call("POST", path, { player_id: player.trim() });
+      const path = `${placeOf(campaignId)}/invites`;
+      const body = { player_id: player.trim() };
+      const told = await desk.server.call<{ secret: string }>(path, { body });
       const at = encodeURIComponent(campaignId);
       setLink(`${desk.seat.url}/play?campaign_id=${at}#invite=${told.secret}`);
     });

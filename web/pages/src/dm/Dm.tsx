@@ -3,9 +3,11 @@ import { useState } from "react";
 import { Scene } from "../play/Scene.js";
 import { Story } from "../play/Story.js";
 import { textOf } from "../shared/document.js";
+import { Head } from "../shared/Head.js";
 import { Lamp } from "../shared/Lamp.js";
 import { Part } from "../shared/Part.js";
 import type { Seat } from "../shared/seat.js";
+import { Tabs } from "../shared/Tabs.js";
 import { Campaigns } from "./Campaigns.js";
 import { Crew, Invite } from "./Crew.js";
 import { DeskProvider } from "./desk.js";
@@ -28,8 +30,8 @@ export function Dm({ seat }: { seat: Seat }) {
   const role = seat.role === "dm";
   return (
     <DeskProvider seat={seat}>
-      <div className="dm">
-        <Head seat={seat} />
+      <div className="frame dm">
+        <Top seat={seat} />
         {closed !== null && (
           <p className="notice ember" role="alert">
             {closed.message}
@@ -53,25 +55,22 @@ export function Dm({ seat }: { seat: Seat }) {
   );
 }
 
-function Head({ seat }: { seat: Seat }) {
+function Top({ seat }: { seat: Seat }) {
   const campaignId = useView(view => view.campaignId, null);
-  const title = textOf(useView(view => view.document?.title, undefined));
+  const own = textOf(useView(view => view.document?.title, undefined));
+  const title = own ?? campaignId ?? "The DM's console";
   const version = useView(view => view.version, 0);
   return (
-    <header className="head">
-      <h1>{title ?? campaignId ?? "The DM's console"}</h1>
-      <Lamp />
-      <p className="hush small seat">
-        {version > 0 && <>Version {version} · </>}
-        {campaignId !== null && (
-          <>
-            <a href={`replay?campaign_id=${encodeURIComponent(campaignId)}`}>Replay</a> ·{" "}
-            <a href={`inspect?campaign_id=${encodeURIComponent(campaignId)}`}>Inspect</a> ·{" "}
-          </>
-        )}
-        {seat.token === null ? "an open server" : "DM"}
-      </p>
-    </header>
+    <Head title={title} named={`DM: ${title}`} aside={<Lamp />}>
+      {version > 0 && <>Version {version} · </>}
+      {campaignId !== null && (
+        <>
+          <a href={`replay?campaign_id=${encodeURIComponent(campaignId)}`}>Replay</a> ·{" "}
+          <a href={`inspect?campaign_id=${encodeURIComponent(campaignId)}`}>Inspect</a> ·{" "}
+        </>
+      )}
+      {seat.token === null ? "an open server" : "DM"}
+    </Head>
   );
 }
 
@@ -80,18 +79,7 @@ function Console({ seat }: { seat: Seat }) {
   const rules = useRules();
   return (
     <>
-      <nav className="tabs views" aria-label="Views">
-        {VIEWS.map(each => (
-          <button
-            type="button"
-            key={each}
-            aria-pressed={each === shown}
-            onClick={() => setShown(each)}
-          >
-            {each}
-          </button>
-        ))}
-      </nav>
+      <Tabs name="Views" of={VIEWS} shown={shown} show={setShown} className="views" />
       <main className={`desk ${shown.toLowerCase()}`}>
         {shown === "Play" && (
           <>

@@ -4,12 +4,17 @@ import type { Json, JsonObject, Member } from "@questlog/client";
 import { usePart, useView } from "@questlog/react";
 import { useEffect, useMemo, useState } from "react";
 import { charactersOf } from "../shared/document.js";
+import { placeOf } from "../shared/server.js";
 import { Tree } from "../shared/Tree.js";
 import { useDesk } from "./desk.js";
 import type { Rules } from "./useRules.js";
 
 const NOBODY: readonly Member[] = [];
 const SOON = 150;
+
+interface Told {
+  structured_data: JsonObject;
+}
 
 /** Whom the game may be seen as: those at the table, and those who have a character. */
 export function useViewers(): string[] {
@@ -37,7 +42,7 @@ export function nameOfViewer(viewer: string): string {
  * @param rules what is tried out; null: what is in force.
  */
 export function useViewOf(viewer: string, rules: Pick<Rules, "default" | "rules"> | null) {
-  const { call } = useDesk();
+  const { server } = useDesk();
   const campaignId = useView(view => view.campaignId, null);
   const version = useView(view => view.version, 0);
   const [seen, setSeen] = useState<{ viewer: string; document: JsonObject } | null>(null);
@@ -48,20 +53,19 @@ export function useViewOf(viewer: string, rules: Pick<Rules, "default" | "rules"
   useEffect(() => {
     if (campaignId === null) return;
     let wanted = true;
-    const path = `campaigns/${encodeURIComponent(campaignId)}`;
+    const path = placeOf(campaignId);
     // In a fight versions come faster than anybody reads.
     const timer = setTimeout(() => {
       const asked =
         tried === null
-          ? call("GET", `${path}/state?as=${encodeURIComponent(viewer)}`)
-          : call("POST", `${path}/visibility/preview`, {
-              visibility: JSON.parse(tried),
-              as: viewer,
+          ? server.call<Told>(`${path}/state?as=${encodeURIComponent(viewer)}`)
+          : server.call<Told>(`${path}/visibility/preview`, {
+              body: { visibility: JSON.parse(tried), as: viewer },
             });
       asked.then(
         told => {
           if (!wanted) return;
-          setSeen({ viewer, document: told.structured_data as JsonObject });
+          setSeen({ viewer, document: told.structured_data });
           setProblem(null);
         },
         (error: Error) => wanted && setProblem(error.message),
@@ -71,7 +75,7 @@ export function useViewOf(viewer: string, rules: Pick<Rules, "default" | "rules"
       wanted = false;
       clearTimeout(timer);
     };
-  }, [campaignId, version, viewer, tried, call]);
+  }, [campaignId, version, viewer, tried, server]);
   // What another saw is never shown under this one's name.
   return { document: seen?.viewer === viewer ? seen.document : null, problem };
 }

@@ -1,9 +1,10 @@
 /** The DM's desk: one place from which everything is committed, and taken back. */
 
-import { ClosedError, type JsonObject, type Operation, RejectedError } from "@questlog/client";
+import { ClosedError, type Operation, RejectedError } from "@questlog/client";
 import { useClient } from "@questlog/react";
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
 import type { Seat } from "../shared/seat.js";
+import { Server, sentenceOf } from "../shared/server.js";
 import { type Action, inverse } from "./actions.js";
 
 /** How many steps can be taken back. */
@@ -20,8 +21,7 @@ export interface Desk {
   act(action: Action | null): Promise<void>;
   /** Do something else that may be refused, and say so where it is. */
   attempt(work: () => Promise<unknown>): Promise<boolean>;
-  /** Make a call to the server, as the DM. @throws Error: with the server's sentence. */
-  call(method: string, path: string, body?: unknown): Promise<JsonObject>;
+  server: Server;
   undo(): Promise<void>;
   done: readonly Done[];
   problem: string | null;
@@ -46,7 +46,7 @@ export function DeskProvider({ seat, children }: { seat: Seat; children: ReactNo
       await work();
       return true;
     } catch (error) {
-      setProblem(sentenceOf(error));
+      setProblem(whyNot(error));
       return false;
     }
   }, []);
@@ -71,47 +71,19 @@ export function DeskProvider({ seat, children }: { seat: Seat; children: ReactNo
     await attempt(() => client.commit({ kind: "action.undone", patch: last.back }));
   }, [client, done, attempt]);
 
-  const call = useCallback(
-    (method: string, path: string, body?: unknown) => callServer(seat, method, path, body),
-    [seat],
-  );
+  const server = useMemo(() => new Server(seat), [seat]);
 
   const desk = useMemo(
-    () => ({ seat, act, attempt, call, undo, done, problem }),
-    [seat, act, attempt, call, undo, done, problem],
+    () => ({ seat, server, act, attempt, undo, done, problem }),
+    [seat, server, act, attempt, undo, done, problem],
   );
   return <Context.Provider value={desk}>{children}</Context.Provider>;
 }
 
-/**
- * Make a call to the server.
- *
- * @throws Error: it was refused; with the server's sentence.
- */
-export async function callServer(
-  seat: Seat,
-  method: string,
-  path: string,
-  body?: unknown,
-): Promise<JsonObject> {
-  const answer = await fetch(`${seat.url}/api/${path}`, {
-    method,
-    cache: "no-store",
-    headers: {
-      ...(seat.token === null ? {} : { Authorization: `Bearer ${seat.token}` }),
-      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const told = (await answer.json()) as JsonObject;
-  if (!answer.ok) throw new Error(String(told.detail ?? `HTTP ${answer.status}`));
-  return told;
-}
-
-function sentenceOf(error: unknown): string {
+function whyNot(error: unknown): string {
   if (error instanceof RejectedError && error.code === "patch_failed") {
     return "It has changed meanwhile: look again, and do it anew.";
   }
   if (error instanceof ClosedError) return `The connection is closed: ${error.message}`;
-  return error instanceof Error ? error.message : String(error);
+  return sentenceOf(error);
 }

@@ -1,6 +1,7 @@
 import type { JsonObject } from "@questlog/client";
 import { useView } from "@questlog/react";
 import { useCallback, useEffect, useState } from "react";
+import { placeOf } from "../shared/server.js";
 import { useDesk } from "./desk.js";
 
 /** The campaign's visibility, as it is now. */
@@ -15,28 +16,28 @@ const NONE: readonly JsonObject[] = [];
 
 /** The rules are no part of the document: they are asked for when the log has moved. */
 export function useRules(): Rules {
-  const { attempt, call } = useDesk();
+  const { attempt, server } = useDesk();
   const campaignId = useView(view => view.campaignId, null);
   const version = useView(view => view.version, 0);
   const [known, setKnown] = useState<Pick<Rules, "default" | "rules">>({
     default: "visible",
     rules: NONE,
   });
-  const path =
-    campaignId === null ? null : `campaigns/${encodeURIComponent(campaignId)}/visibility`;
+  const path = campaignId === null ? null : `${placeOf(campaignId)}/visibility`;
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked again at every version
   useEffect(() => {
     if (path === null) return;
     let wanted = true;
-    call("GET", path)
+    server
+      .call<Pick<Rules, "default" | "rules">>(path)
       .then(told => {
-        const rules = told.rules as JsonObject[];
         if (!wanted) return;
         setKnown(before =>
-          JSON.stringify(before.rules) === JSON.stringify(rules) && before.default === told.default
+          JSON.stringify(before.rules) === JSON.stringify(told.rules) &&
+          before.default === told.default
             ? before
-            : { default: String(told.default), rules },
+            : { default: told.default, rules: told.rules },
         );
       })
       // Without a connection they stay what they were: the light says that.
@@ -44,12 +45,15 @@ export function useRules(): Rules {
     return () => {
       wanted = false;
     };
-  }, [path, version, call]);
+  }, [path, version, server]);
 
   const put = useCallback(
     async (rules: readonly JsonObject[], other: string = known.default): Promise<boolean> =>
-      path !== null && (await attempt(() => call("PUT", path, { default: other, rules }))),
-    [path, attempt, call, known.default],
+      path !== null &&
+      (await attempt(() =>
+        server.call(path, { method: "PUT", body: { default: other, rules: [...rules] } }),
+      )),
+    [path, attempt, server, known.default],
   );
   return { ...known, put };
 }

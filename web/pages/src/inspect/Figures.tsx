@@ -2,7 +2,8 @@
 
 import { useView } from "@questlog/react";
 import { useEffect, useState } from "react";
-import { type Live, type LiveConnection, RefusedError } from "./api.js";
+import { CallError } from "../shared/server.js";
+import type { Live, LiveConnection } from "./api.js";
 import { useDesk } from "./desk.js";
 import { sizeOf } from "./text.js";
 
@@ -94,7 +95,7 @@ function useLive(): Told | null {
       } catch (error) {
         if (ended.signal.aborted) return;
         // Asked again it would say no again, and keep count.
-        refused = error instanceof RefusedError && error.final;
+        refused = error instanceof CallError && error.final;
         setTold({ live: null, problem: refused ? REFUSED : "No figures: the server is silent." });
       }
     }

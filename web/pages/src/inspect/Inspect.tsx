@@ -1,8 +1,9 @@
 import { usePart, useView } from "@questlog/react";
-import { useEffect } from "react";
 import { Closed } from "../shared/Closed.js";
 import { textOf } from "../shared/document.js";
+import { Head } from "../shared/Head.js";
 import { Lamp } from "../shared/Lamp.js";
+import { Tabs } from "../shared/Tabs.js";
 import { BlameBoard } from "./BlameBoard.js";
 import { Chosen } from "./Chosen.js";
 import { DocumentBoard } from "./DocumentBoard.js";
@@ -27,8 +28,8 @@ export function Inspect() {
     );
   }
   return (
-    <div className="inspect" data-panel={panel}>
-      <Head />
+    <div className="frame inspect" data-panel={panel}>
+      <Top />
       {closed !== null && (
         <p className="notice ember" role="alert">
           {closed.message} What is shown is no longer live.
@@ -50,40 +51,24 @@ export function Inspect() {
           <WireBoard />
         </section>
       </main>
-      <nav className="tabs" aria-label="Panels">
-        {PANELS.map(each => (
-          <button
-            type="button"
-            key={each}
-            aria-pressed={each === panel}
-            onClick={() => desk.panel.set(each)}
-          >
-            {each}
-          </button>
-        ))}
-      </nav>
+      <footer className="hand">
+        <Tabs name="Panels" of={PANELS} shown={panel} show={each => desk.panel.set(each)} />
+      </footer>
     </div>
   );
 }
 
-function Head() {
+function Top() {
   const own = textOf(usePart("/title"));
   const campaignId = useView(view => view.campaignId, null);
   const version = useView(view => view.version, 0);
   const waiting = useView(view => view.connection.state === "waiting", false);
   const title = own ?? campaignId ?? "Questlog";
-  useEffect(() => {
-    document.title = `Inspect: ${title}`;
-  }, [title]);
   return (
-    <header className="head">
-      <h1 dir="auto">{title}</h1>
-      <Lamp />
-      <p className="hush small seat">
-        {waiting
-          ? "Nothing is being played at this table yet."
-          : `Behind the screen of ${campaignId ?? "…"}, at version ${version}`}
-      </p>
-    </header>
+    <Head title={title} named={`Inspect: ${title}`} aside={<Lamp />}>
+      {waiting
+        ? "Nothing is being played at this table yet."
+        : `Behind the screen of ${campaignId ?? "…"}, at version ${version}`}
+    </Head>
   );
 }

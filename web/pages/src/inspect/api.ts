@@ -1,7 +1,7 @@
 /** What this page asks for by HTTP. */
 
-import { isObject, type JsonObject, type Operation } from "@questlog/client";
-import type { Seat } from "../shared/seat.js";
+import type { JsonObject, Operation } from "@questlog/client";
+import { CallError, placeOf, Server, sentenceOf } from "../shared/server.js";
 
 export interface LoggedEvent {
   campaign_id: string;
@@ -45,28 +45,7 @@ export interface Live {
   waiting: number;
 }
 
-/** The server answered, and not with what was asked for. */
-export class RefusedError extends Error {
-  override name = "RefusedError";
-
-  constructor(
-    readonly status: number,
-    sentence: string,
-    /** Milliseconds after which to ask again; null: the server does not say. */
-    readonly after: number | null,
-  ) {
-    super(sentence);
-  }
-
-  /** Whether the same, asked again, will be refused again. */
-  get final(): boolean {
-    return this.status < 500 && this.status !== 429;
-  }
-}
-
-export class Api {
-  constructor(private readonly seat: Seat) {}
-
+export class Api extends Server {
   /** The events after a version, oldest first; the server may give fewer than `limit`. */
   async events(
     campaignId: string,
@@ -75,38 +54,18 @@ export class Api {
     signal: AbortSignal,
   ): Promise<LoggedEvent[]> {
     const query = `after=${after}&limit=${limit}`;
-    const body = await this.get(`${placeOf(campaignId)}/events?${query}`, signal);
-    return (body as { events: LoggedEvent[] }).events;
+    const url = `${placeOf(campaignId)}/events?${query}`;
+    return (await this.call<{ events: LoggedEvent[] }>(url, { signal })).events;
   }
 
   async state(campaignId: string, version: number, signal: AbortSignal): Promise<JsonObject> {
-    const body = await this.get(`${placeOf(campaignId)}/state?version=${version}`, signal);
-    return (body as { structured_data: JsonObject }).structured_data;
+    const url = `${placeOf(campaignId)}/state?version=${version}`;
+    return (await this.call<{ structured_data: JsonObject }>(url, { signal })).structured_data;
   }
 
-  async live(signal: AbortSignal): Promise<Live> {
-    return (await this.get("/api/live", signal)) as Live;
+  live(signal: AbortSignal): Promise<Live> {
+    return this.call("/api/live", { signal });
   }
-
-  /** @throws RefusedError: the server says no; TypeError: there is no network. */
-  private async get(path: string, signal: AbortSignal): Promise<unknown> {
-    const { url, token } = this.seat;
-    const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
-    const answer = await fetch(url + path, { headers, signal, cache: "no-store" });
-    if (answer.ok) return answer.json();
-    const problem: unknown = await answer.json().catch(() => null);
-    const detail = isObject(problem) && typeof problem.detail === "string" ? problem.detail : null;
-    const after = Number(answer.headers.get("Retry-After") ?? Number.NaN) * 1_000;
-    throw new RefusedError(
-      answer.status,
-      detail ?? `The server answered with ${answer.status}.`,
-      Number.isFinite(after) ? after : null,
-    );
-  }
-}
-
-function placeOf(campaignId: string): string {
-  return `/api/campaigns/${encodeURIComponent(campaignId)}`;
 }
 
 /** Milliseconds between two attempts where the server does not say. */
@@ -116,7 +75,7 @@ const AGAIN = 2_000;
  * What `call` brings, over as many attempts as it takes.
  *
  * @param failed told why an attempt failed, before it is made again.
- * @throws RefusedError: another attempt would be refused too; AbortError: `signal`.
+ * @throws CallError: another attempt would be refused too; AbortError: `signal`.
  */
 export async function persist<T>(
   call: () => Promise<T>,
@@ -128,10 +87,10 @@ export async function persist<T>(
       return await call();
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof RefusedError && error.final) throw error;
-      const refused = error instanceof RefusedError;
-      failed(refused ? error.message : "The server could not be reached.");
-      await new Promise(resolve => setTimeout(resolve, (refused ? error.after : null) ?? AGAIN));
+      if (error instanceof CallError && error.final) throw error;
+      failed(sentenceOf(error));
+      const after = error instanceof CallError ? error.after : null;
+      await new Promise(resolve => setTimeout(resolve, after ?? AGAIN));
       signal.throwIfAborted();
     }
   }

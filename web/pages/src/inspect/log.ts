@@ -1,6 +1,7 @@
 /** The event log as far as it is loaded: a stretch without gaps that ends at the head. */
 
 import type { CampaignClient, JsonObject } from "@questlog/client";
+import { sentenceOf } from "../shared/server.js";
 import { type Api, type LoggedEvent, persist } from "./api.js";
 import type { Reader } from "./blame.js";
 import { Store } from "./store.js";
@@ -140,10 +141,6 @@ export class Log implements Reader {
   private readonly failed = (sentence: string): void => {
     this.store.change({ problem: `${sentence} It is tried again.` });
   };
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 export interface Filter {

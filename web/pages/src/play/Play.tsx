@@ -2,9 +2,12 @@ import { useClient, usePart, useView } from "@questlog/react";
 import { useEffect, useState } from "react";
 import { Closed } from "../shared/Closed.js";
 import { textOf } from "../shared/document.js";
+import { Head } from "../shared/Head.js";
 import { Lamp } from "../shared/Lamp.js";
 import { Part } from "../shared/Part.js";
 import type { Seat } from "../shared/seat.js";
+import { placeOf, Server } from "../shared/server.js";
+import { Tabs } from "../shared/Tabs.js";
 import { Company } from "./Company.js";
 import { Party } from "./Party.js";
 import { Rest } from "./Rest.js";
@@ -25,8 +28,8 @@ export function Play({ seat }: { seat: Seat }) {
   const hasDocument = useView(view => view.document !== null, false);
   if (closed !== null && !hasDocument) return <Closed sentence={closed.message} />;
   return (
-    <div className="play" data-panel={panel}>
-      <Head seat={seat} />
+    <div className="frame play" data-panel={panel}>
+      <Top seat={seat} />
       {closed !== null && (
         <p className="notice ember" role="alert">
           {closed.message} Ask the DM for a new link.
@@ -70,32 +73,18 @@ export function Play({ seat }: { seat: Seat }) {
       {hasDocument && (
         <footer className="hand">
           <Suggest seat={seat} />
-          <nav className="tabs" aria-label="Panels">
-            {PANELS.map(each => (
-              <button
-                type="button"
-                key={each}
-                aria-pressed={each === panel}
-                onClick={() => setPanel(each)}
-              >
-                {each}
-              </button>
-            ))}
-          </nav>
+          <Tabs name="Panels" of={PANELS} shown={panel} show={setPanel} />
         </footer>
       )}
     </div>
   );
 }
 
-function Head({ seat }: { seat: Seat }) {
-  const title = useTitle(seat);
+function Top({ seat }: { seat: Seat }) {
   return (
-    <header className="head">
-      <h1>{title}</h1>
-      <Lamp />
-      <p className="hush small seat">{youAre(seat)}</p>
-    </header>
+    <Head title={useTitle(seat)} aside={<Lamp />}>
+      {youAre(seat)}
+    </Head>
   );
 }
 
@@ -113,24 +102,14 @@ function useTitle(seat: Seat): string {
   useEffect(() => {
     if (client === null || campaignId === null) return;
     const ended = new AbortController();
-    const headers = seat.token === null ? {} : { Authorization: `Bearer ${seat.token}` };
-    fetch(`${seat.url}/api/campaigns/${encodeURIComponent(campaignId)}`, {
-      headers,
-      signal: ended.signal,
-    })
-      .then(answer => answer.json())
-      .then((body: { title?: unknown }) => {
-        if (typeof body.title === "string") setTold(body.title);
-      })
+    new Server(seat)
+      .call<{ title: string | null }>(placeOf(campaignId), { signal: ended.signal })
+      .then(({ title }) => setTold(title))
       // The id will do.
       .catch(() => {});
     return () => ended.abort();
   }, [client, campaignId, seat]);
-  const title = own ?? told ?? campaignId ?? "Questlog";
-  useEffect(() => {
-    document.title = title;
-  }, [title]);
-  return title;
+  return own ?? told ?? campaignId ?? "Questlog";
 }
 
 function Empty({ waiting }: { waiting: boolean }) {

@@ -1,6 +1,6 @@
 /** What changed since this browser was last here. */
 
-import type { JsonObject } from "@questlog/client";
+import type { JsonObject, View } from "@questlog/client";
 import { useView } from "@questlog/react";
 import { useMemo, useState } from "react";
 import { changesSince } from "../shared/since.js";
@@ -8,13 +8,14 @@ import { changesSince } from "../shared/since.js";
 export function Since() {
   const restored = useView(view => view.restored, false);
   const document = useView(view => view.document, null);
-  const [before, setBefore] = useState<JsonObject | null>(null);
+  const before = useView(keptOfThis, null);
   const [after, setAfter] = useState<JsonObject | null>(null);
-  if (restored && before === null && document !== null) setBefore(document);
+  const [seen, setSeen] = useState(false);
+  // Only what was news on coming back is told here; what happens from then on is seen to happen.
   if (!restored && before !== null && after === null && document !== null) setAfter(document);
   const changes = useMemo(
-    () => (before === null || after === null ? [] : changesSince(before, after)),
-    [before, after],
+    () => (before === null || after === null || seen ? [] : changesSince(before, after)),
+    [before, after, seen],
   );
   if (restored) return <p className="notice hush">This is how you left it.</p>;
   if (changes.length === 0) return null;
@@ -22,7 +23,7 @@ export function Since() {
     <div className="board since" role="status">
       <div className="row">
         <h2>While you were gone</h2>
-        <button type="button" onClick={() => setBefore(null)}>
+        <button type="button" onClick={() => setSeen(true)}>
           Seen
         </button>
       </div>
@@ -36,4 +37,9 @@ export function Since() {
       </ul>
     </div>
   );
+}
+
+/** What this browser had of the game that is played now. */
+function keptOfThis({ kept, campaignId }: View): JsonObject | null {
+  return kept?.campaign_id === campaignId ? (kept?.document ?? null) : null;
 }

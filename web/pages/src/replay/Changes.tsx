@@ -4,8 +4,8 @@ import type { Json } from "@questlog/client";
 import { memo } from "react";
 import { label } from "../shared/document.js";
 import { Markdown } from "../shared/Markdown.js";
+import type { Logged } from "./archive.js";
 import { type Change, MOST, placeName } from "./changes.js";
-import type { Logged } from "./server.js";
 import { actorName, brief } from "./words.js";
 
 /** Longer texts are told as such: under the list there is the document. */

@@ -3,8 +3,8 @@
  */
 
 import { useDeferredValue, useLayoutEffect, useMemo, useRef, useState } from "react";
+import type { Logged, Session } from "./archive.js";
 import type { History } from "./history.js";
-import type { Logged, Session } from "./server.js";
 import { actorName, clock, day } from "./words.js";
 
 const ROW = 44;

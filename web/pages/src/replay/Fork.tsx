@@ -3,13 +3,14 @@
 import { freshId } from "@questlog/client";
 import { type FormEvent, useId, useMemo, useState } from "react";
 import { nameOf } from "../shared/document.js";
+import { sentenceOf } from "../shared/server.js";
+import type { Archive } from "./archive.js";
 import { type History, objectOf } from "./history.js";
-import { type Server, sentenceOf } from "./server.js";
 import { Window } from "./Window.js";
 import { clock, day } from "./words.js";
 
 interface Of {
-  server: Server;
+  server: Archive;
   campaignId: string;
   history: History;
   head: number;

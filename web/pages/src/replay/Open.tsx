@@ -2,32 +2,27 @@
 
 import { useCallback, useEffect, useState } from "react";
 import { Closed } from "../shared/Closed.js";
-import { carrySeat, findSeat, leaveSeat, NoSeatError, type Seat } from "../shared/seat.js";
-import { signedIn } from "../shared/signin.js";
+import { carrySeat, leaveSeat, type Seat } from "../shared/seat.js";
+import { CallError, sentenceOf } from "../shared/server.js";
+import { type About, Archive, type Session } from "./archive.js";
 import { History } from "./history.js";
 import { type Opened, Replay } from "./Replay.js";
-import { type About, RefusedError, Server, type Session, sentenceOf } from "./server.js";
 
 type Doing =
   | { is: "reading"; read: number; of: number }
-  | { is: "choosing"; seat: Seat; campaigns: About[] }
+  | { is: "choosing"; campaigns: About[] }
   | { is: "closed"; sentence: string }
   | { is: "open"; opened: Opened };
 
-// What is behind the # is taken out of the address: it is there to be read once.
-let seated: Promise<Seat> | null = null;
-
-export function Open() {
+export function Open({ seat }: { seat: Seat }) {
   const [doing, setDoing] = useState<Doing>({ is: "reading", read: 0, of: 0 });
-  const open = useCallback(async (chosen: string | null, signal: AbortSignal): Promise<void> => {
-    seated ??= findSeat("dm").then(signedIn);
-    try {
-      const seat = await seated;
-      const server = new Server(seat);
+  const open = useCallback(
+    async (chosen: string | null, signal: AbortSignal): Promise<void> => {
+      const server = new Archive(seat);
       try {
         const campaignId = chosen ?? seat.campaignId ?? (await atTable(server, seat, signal));
         if (typeof campaignId !== "string") {
-          setDoing({ is: "choosing", seat, campaigns: campaignId });
+          setDoing({ is: "choosing", campaigns: campaignId });
           return;
         }
         // The address will name the campaign: the seat is to be found by that.
@@ -38,14 +33,12 @@ export function Open() {
         if (!signal.aborted) setDoing({ is: "open", opened });
       } catch (error) {
         if (signal.aborted) return;
-        if (error instanceof RefusedError && error.status === 401) leaveSeat(seat, "dm");
+        if (error instanceof CallError && error.status === 401) leaveSeat(seat, "dm");
         setDoing({ is: "closed", sentence: sentenceOf(error) });
       }
-    } catch (error) {
-      const known = error instanceof NoSeatError;
-      setDoing({ is: "closed", sentence: known ? error.message : sentenceOf(error) });
-    }
-  }, []);
+    },
+    [seat],
+  );
   useEffect(() => {
     const ended = new AbortController();
     void open(null, ended.signal);
@@ -60,7 +53,7 @@ export function Open() {
       return (
         <Shelf
           campaigns={doing.campaigns}
-          table={doing.seat.table}
+          table={seat.table}
           choose={id => void open(id, new AbortController().signal)}
         />
       );
@@ -70,14 +63,18 @@ export function Open() {
 }
 
 /** The campaign at the seat's table; where nothing is played there, all that the DM may know of. */
-async function atTable(server: Server, seat: Seat, signal: AbortSignal): Promise<string | About[]> {
+async function atTable(
+  server: Archive,
+  seat: Seat,
+  signal: AbortSignal,
+): Promise<string | About[]> {
   const campaigns = await server.campaigns(signal);
   return campaigns.find(each => each.table === seat.table)?.campaign_id ?? campaigns;
 }
 
 async function read(
   seat: Seat,
-  server: Server,
+  server: Archive,
   campaignId: string,
   signal: AbortSignal,
   tell: (read: number, of: number) => void,
@@ -108,7 +105,7 @@ async function read(
 
 /** Where the address says, by version or moment; else where the latest session begins. */
 async function beginning(
-  server: Server,
+  server: Archive,
   campaignId: string,
   history: History,
   query: URLSearchParams,

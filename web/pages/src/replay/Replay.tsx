@@ -1,5 +1,8 @@
-import { useCallback, useDeferredValue, useEffect, useState } from "react";
+import { useCallback, useDeferredValue, useState } from "react";
 import { textOf } from "../shared/document.js";
+import { Head } from "../shared/Head.js";
+import { Tabs } from "../shared/Tabs.js";
+import type { Archive } from "./archive.js";
 import { Step } from "./Changes.js";
 import { Charts } from "./Charts.js";
 import { Events } from "./Events.js";
@@ -16,7 +19,6 @@ import {
 } from "./hooks.js";
 import { Rewind } from "./Rewind.js";
 import { Stage } from "./Stage.js";
-import type { Server } from "./server.js";
 import { Transport } from "./Transport.js";
 import { Viewer } from "./Viewer.js";
 import { viewerName } from "./words.js";
@@ -25,7 +27,7 @@ const PANELS = ["Moment", "Changes", "Events", "Charts"] as const;
 type Panel = (typeof PANELS)[number];
 
 export interface Opened {
-  server: Server;
+  server: Archive;
   campaignId: string;
   title: string | null;
   history: History;
@@ -66,9 +68,6 @@ export function Replay({ opened }: { opened: Opened }) {
   const theirs = useOthersView(server, campaignId, version, as);
   const scenery = as === null ? own : theirs.scenery;
   const title = textOf(scenery?.document.title) ?? opened.title ?? campaignId;
-  useEffect(() => {
-    document.title = `${title} · Replay`;
-  }, [title]);
   const jump = useCallback(
     (to: number) => {
       stop();
@@ -77,14 +76,15 @@ export function Replay({ opened }: { opened: Opened }) {
     [stop, go],
   );
   return (
-    <div className="replay" data-panel={panel}>
-      <header className="head">
-        <h1>{title}</h1>
-        <Viewer as={as} setAs={setAs} history={history} head={head} sessions={sessions} />
-      </header>
-      <main className="board-of">
+    <div className="frame replay" data-panel={panel}>
+      <Head
+        title={title}
+        named={`${title} · Replay`}
+        aside={<Viewer as={as} setAs={setAs} history={history} head={head} sessions={sessions} />}
+      />
+      <main className="panels">
         <section
-          className="part moment"
+          className="panel moment"
           data-name="Moment"
           aria-label="Moment"
           aria-busy={scenery === null || scenery.version !== version}
@@ -102,7 +102,7 @@ export function Replay({ opened }: { opened: Opened }) {
           )}
           {scenery !== null && <Stage scenery={scenery} />}
         </section>
-        <section className="part" data-name="Changes" aria-label="Changes">
+        <section className="panel" data-name="Changes" aria-label="Changes">
           <div className="from-here">
             <button type="button" onClick={() => setAsking("rewind")} disabled={version === head}>
               Rewind to here…
@@ -122,11 +122,11 @@ export function Replay({ opened }: { opened: Opened }) {
             />
           )}
         </section>
-        <section className="part" data-name="Events" aria-label="Events">
+        <section className="panel" data-name="Events" aria-label="Events">
           <Events history={history} head={head} version={staged} sessions={sessions} go={jump} />
         </section>
         <section
-          className="part"
+          className="panel"
           data-name="Charts"
           aria-label="Charts"
           // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard
@@ -150,18 +150,7 @@ export function Replay({ opened }: { opened: Opened }) {
           playback={playback}
           go={go}
         />
-        <nav className="tabs" aria-label="Panels">
-          {PANELS.map(each => (
-            <button
-              type="button"
-              key={each}
-              aria-pressed={each === panel}
-              onClick={() => setPanel(each)}
-            >
-              {each}
-            </button>
-          ))}
-        </nav>
+        <Tabs name="Panels" of={PANELS} shown={panel} show={setPanel} />
       </footer>
       {asking === "rewind" && (
         <Rewind

@@ -3,17 +3,18 @@
 import { applyPatch, freshId, type Json, parsePointer } from "@questlog/client";
 import { useEffect, useId, useMemo, useState } from "react";
 import { charactersOf, label } from "../shared/document.js";
+import { CallError, sentenceOf } from "../shared/server.js";
+import type { Archive, Preview, Seen } from "./archive.js";
 import { ChangeList } from "./Changes.js";
 import { differences, placeName } from "./changes.js";
 import { type History, objectOf } from "./history.js";
-import { type Preview, RefusedError, type Seen, type Server, sentenceOf } from "./server.js";
 import { Window } from "./Window.js";
 import { viewerName } from "./words.js";
 
 const NAMED = 6;
 
 interface Of {
-  server: Server;
+  server: Archive;
   campaignId: string;
   history: History;
   version: number;
@@ -63,7 +64,7 @@ export function Rewind({ server, campaignId, history, version, refresh, onDone, 
       onDone(done.version);
     } catch (error) {
       setBusy(false);
-      if (error instanceof RefusedError && error.code === "version_conflict") {
+      if (error instanceof CallError && error.code === "version_conflict") {
         setProblem("Something happened in the meantime: this is what it would change now.");
         setAsked(asked + 1);
       } else setProblem(sentenceOf(error));

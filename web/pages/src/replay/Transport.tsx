@@ -1,9 +1,9 @@
 /** The scrubber over the whole log, and what moves it. */
 
 import { type FormEvent, useId, useMemo, useState } from "react";
+import type { Session } from "./archive.js";
 import type { History } from "./history.js";
 import type { Playback } from "./hooks.js";
-import type { Session } from "./server.js";
 import { clock, day } from "./words.js";
 
 const SPEEDS = [0.5, 1, 2, 5, 20, 100, 1_000];

@@ -3,8 +3,8 @@
 import { isObject, type JsonObject } from "@questlog/client";
 import { useMemo, useState } from "react";
 import { charactersOf } from "../shared/document.js";
+import type { Session } from "./archive.js";
 import { type History, objectOf } from "./history.js";
-import type { Session } from "./server.js";
 
 const OTHER = "other";
 

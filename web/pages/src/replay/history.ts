@@ -8,7 +8,7 @@
 
 import { applyPatch, isObject, type Json, type JsonObject } from "@questlog/client";
 import { charactersOf, hitPointsOf, textOf } from "../shared/document.js";
-import type { Logged } from "./server.js";
+import type { Logged } from "./archive.js";
 
 const STRIDE = 100;
 

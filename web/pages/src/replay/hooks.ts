@@ -2,9 +2,10 @@
 
 import type { JsonObject } from "@questlog/client";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { sentenceOf } from "../shared/server.js";
+import type { Archive, Session } from "./archive.js";
 import { type Change, differences } from "./changes.js";
 import { type History, objectOf } from "./history.js";
-import { type Server, type Session, sentenceOf } from "./server.js";
 
 /** Nobody waits for what took the table an evening. */
 const LONGEST_STEP = 2_000;
@@ -80,7 +81,7 @@ interface Seen {
  * @param as whose view; null: nobody else's.
  */
 export function useOthersView(
-  server: Server,
+  server: Archive,
   campaignId: string,
   version: number,
   as: string | null,
@@ -179,7 +180,7 @@ export function addressOf(campaignId: string, version: number, as: string | null
 
 /** The log goes on while it is looked at: what is new is taken up, and where one stands is kept. */
 export function useNews(
-  server: Server,
+  server: Archive,
   campaignId: string,
   history: History,
 ): { head: number; sessions: Session[]; refresh: () => Promise<void> } {

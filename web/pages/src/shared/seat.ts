@@ -3,6 +3,8 @@
  * which leaves the address bar at once, or by the seat that this browser got before.
  */
 
+import { CallError, Server } from "./server.js";
+
 export interface Seat {
   /** The server, with a prefix or none. */
   url: string;
@@ -75,17 +77,17 @@ function placeOf({ campaignId, table }: Pick<Seat, "campaignId" | "table">, role
 }
 
 async function join(url: string, invite: string, name: string): Promise<string | null> {
-  const answer = await fetch(`${url}/api/join`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
+  try {
     // One id for each invite: asked again after an answer got lost, the server knows it by that.
-    body: JSON.stringify({ invite, id: joinId(invite) }),
-  });
-  const body: unknown = await answer.json();
-  if (answer.ok) return String((body as { token: string }).token);
-  // The link was used before, by this browser, which still has the seat.
-  if (kept(name) !== null) return null;
-  throw new NoSeatError(String((body as { detail?: string }).detail ?? "The invite is void."));
+    const body = { invite, id: joinId(invite) };
+    const server = new Server({ url, token: null });
+    return (await server.call<{ token: string }>("/api/join", { body })).token;
+  } catch (error) {
+    if (!(error instanceof CallError && error.final)) throw error;
+    // The link was used before, by this browser, which still has the seat.
+    if (kept(name) !== null) return null;
+    throw new NoSeatError(error.message);
+  }
 }
 
 function joinId(invite: string): string {

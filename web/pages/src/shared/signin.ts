@@ -4,7 +4,7 @@
  */
 
 import type { UserManager } from "oidc-client-ts";
-import type { Seat } from "./seat.js";
+import { Server } from "./server.js";
 
 interface Settings {
   issuer: string;
@@ -27,9 +27,8 @@ export interface SignIn {
  * @throws Error: the provider refused, with its sentence.
  */
 export async function findSignIn(url: string): Promise<SignIn | null> {
-  const answer = await fetch(`${url}/api/sign-in`);
-  const settings = (await answer.json()) as Partial<Settings>;
-  if (!answer.ok || !settings.issuer || !settings.client_id) return null;
+  const settings = await new Server({ url, token: null }).call<Partial<Settings>>("/api/sign-in");
+  if (!settings.issuer || !settings.client_id) return null;
   const manager = await managerOf(settings as Settings);
   const query = new URLSearchParams(location.search);
   if (query.has("state") && (query.has("code") || query.has("error"))) {
@@ -44,12 +43,6 @@ export async function findSignIn(url: string): Promise<SignIn | null> {
     begin: () => manager.signinRedirect({ state: location.search }),
     renew: async () => (await manager.signinSilent().catch(() => null))?.access_token ?? null,
   };
-}
-
-/** A seat with the token of whoever is signed in, where it has none of its own. */
-export async function signedIn(seat: Seat): Promise<Seat> {
-  if (seat.token !== null) return seat;
-  return { ...seat, token: (await findSignIn(seat.url))?.token ?? null };
 }
 
 async function managerOf(settings: Settings): Promise<UserManager> {

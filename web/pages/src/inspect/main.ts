@@ -1,0 +1,3 @@
+import { enter } from "../shared/enter.js";
+
+enter("dm", { sit: (seat, signIn) => ({ seat, signIn }), load: () => import("./page.js") });
