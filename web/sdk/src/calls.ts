@@ -3,6 +3,7 @@
 import {
   type Carrier,
   type Host,
+  isThere,
   MissedError,
   type Patience,
   type Place,
@@ -90,8 +91,16 @@ abstract class HttpCarrier implements Carrier {
         ...watch,
       ]);
     } catch (error) {
-      if (error instanceof ClosedError || error instanceof MissedError) throw error;
       if (!(error instanceof GoneError)) throw error;
+    }
+    // A way that brings nothing while the server is there is a way that something stands in.
+    const brought = this.host.replica.status !== "connecting";
+    if (
+      !brought &&
+      !signal.aborted &&
+      (await isThere(this.world, this.place, signal, this.patience))
+    ) {
+      throw new MissedError();
     }
     return null;
   }
@@ -230,7 +239,7 @@ export class StreamCarrier extends HttpCarrier {
     const { position } = this.host.replica;
     const silent = new AbortController();
     const within = AbortSignal.any([signal, silent.signal]);
-    let timer = setTimeout(() => silent.abort(), 2 * this.patience.silence);
+    let timer = setTimeout(() => silent.abort(), this.patience.connect);
     const answer = await this.call(
       "GET",
       callUrl(this.place.target, campaignId, "stream"),

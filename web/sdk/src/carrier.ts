@@ -41,8 +41,10 @@ export interface World {
 export interface Patience {
   /** To connect. */
   readonly connect: number;
-  /** Of silence, before the server is asked whether it is there; and as long again after that. */
+  /** Of silence, before the server is asked whether it is there. */
   readonly silence: number;
+  /** For the answer to that. */
+  readonly answer: number;
   /** For an answer, once there is a reason to doubt: the network or the screen came back. */
   readonly doubt: number;
   /** Between two looks at which campaign is at the table, where no socket tells. */
@@ -53,7 +55,8 @@ export interface Patience {
 
 export const PATIENCE: Patience = {
   connect: 10_000,
-  silence: 20_000,
+  silence: 15_000,
+  answer: 8_000,
   doubt: 4_000,
   seats: 5_000,
   poll: 25_000,
@@ -96,4 +99,22 @@ export function pause(milliseconds: number, signal: AbortSignal): Promise<void> 
     }
     signal.addEventListener("abort", done);
   });
+}
+
+/** Whether a server answers at all: what a browser says of a connection that failed is the same. */
+export async function isThere(
+  world: World,
+  place: Place,
+  signal: AbortSignal,
+  patience: Patience,
+): Promise<boolean> {
+  try {
+    await world.fetch(`${place.target.url}/healthz`, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(patience.connect)]),
+      cache: "no-store",
+    });
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -9,9 +9,9 @@
 import { Backoff } from "./backoff.js";
 import { PATIENCE, type Patience, type World } from "./carrier.js";
 import { ClosedError, RejectedError } from "./closing.js";
-import type { Company } from "./company.js";
 import { type Connection, type ConnectionState, sameConnection } from "./connection.js";
 import { freshId, subjectOf } from "./ids.js";
+import { Keeper } from "./keeper.js";
 import { Ladder, WAYS, type Way } from "./ladder.js";
 import { Line } from "./line.js";
 import type {
@@ -22,24 +22,10 @@ import type {
   SuggestMessage,
 } from "./messages.js";
 import { type Effect, type Held, Replica } from "./replica.js";
-import { BrowserStorage, type Kept, type Storage } from "./storage.js";
+import { defaultStorage, type Kept, type Storage } from "./storage.js";
 import type { JsonObject } from "./values.js";
+import type { Refused, View } from "./view.js";
 import { isOffline, watchWorld } from "./world.js";
-
-/** All that there is to show: replaced at every change, its unchanged parts the same objects. */
-export interface View {
-  readonly document: JsonObject | null;
-  readonly version: number;
-  readonly campaignId: string | null;
-  readonly company: Company;
-  readonly connection: Connection;
-  /** Whether the document is what was kept from an earlier visit, and no server has said a word. */
-  readonly restored: boolean;
-  /** What was kept from an earlier visit, for telling what has changed since; null: nothing. */
-  readonly kept: Held | null;
-  /** What this client has said that nobody has answered yet. */
-  readonly unanswered: readonly SuggestMessage[];
-}
 
 export interface ClientOptions {
   /** The server, `http://HOST:PORT`, with a prefix or none. */
@@ -65,14 +51,10 @@ export interface ClientOptions {
   world?: World;
 }
 
-/** Milliseconds: soon, for pages are closed without a word; and not with each change of a fight. */
-const SAVE_SOON = 200;
-const SAVE_EVERY = 2_000;
-
 export class CampaignClient {
   private readonly replica = new Replica();
   private readonly line: Line;
-  private readonly storage: Storage | null;
+  private readonly keeper: Keeper | null;
   private readonly listeners = new Set<() => void>();
   private readonly effects = new Set<(effect: Effect) => void>();
   private shown: View;
@@ -80,17 +62,23 @@ export class CampaignClient {
   private status: string | null | undefined;
   private lease: number | null = null;
   private unanswered: readonly SuggestMessage[] = [];
+  private refused: readonly Refused[] = [];
   private restored = false;
   private held: Held | null = null;
   private keptAt = 0;
-  private key: string | null = null;
-  private savedAt = 0;
-  private saving: ReturnType<typeof setTimeout> | undefined;
   private readonly stopping = new AbortController();
   private started: Promise<void> | null = null;
 
   constructor(private readonly options: ClientOptions) {
-    this.storage = options.storage === undefined ? defaultStorage() : options.storage;
+    const storage = options.storage === undefined ? defaultStorage() : options.storage;
+    this.keeper =
+      storage === null
+        ? null
+        : new Keeper(
+            storage,
+            () => this.findKey(),
+            () => this.toKeep(),
+          );
     const globals = { fetch: globalThis.fetch.bind(globalThis), WebSocket: globalThis.WebSocket };
     this.line = new Line({
       replica: this.replica,
@@ -134,7 +122,7 @@ export class CampaignClient {
   close(): void {
     this.line.end(new ClosedError("closed", "The client was closed."));
     this.stopping.abort();
-    if (this.saving !== undefined) this.save();
+    this.keeper?.flush();
   }
 
   /** Look at once whether the connection is alive, and do not wait for the next attempt. */
@@ -159,12 +147,8 @@ export class CampaignClient {
       id,
       ...(lease === null ? {} : { lease }),
     } as const;
-    try {
-      return await this.line.request(id, message);
-    } catch (error) {
-      if (error instanceof RejectedError && error.code === "lease_lost") this.lease = null;
-      throw error;
-    }
+    // A lease that was lost is named on: another is at the wheel, and is not to be passed by.
+    return this.line.request(id, message);
   }
 
   /**
@@ -179,12 +163,19 @@ export class CampaignClient {
     return this.sendSuggestion({ type: "player_suggestion", id: freshId(), content, ...more });
   }
 
+  /** Whoever it was has read that a suggestion was refused. */
+  dismiss(id: string): void {
+    this.refused = this.refused.filter(each => each.suggestion.id !== id);
+    void this.keeper?.drop(id);
+    this.moved();
+  }
+
   /** Dispose of a suggestion as DM. */
   decide(message: Omit<DecideMessage, "type">): Promise<Committed> {
     return this.line.request(message.id, { type: "decide_suggestion", ...message });
   }
 
-  /** Take the wheel: commits name the lease until it is lost or let go of. */
+  /** Take the wheel: commits name the lease until it is let go of, and are refused once it is lost. */
   async takeLease(name: string | null = null): Promise<Committed> {
     const id = freshId();
     const done = await this.line.request(id, { type: "take_lease", id, name });
@@ -197,12 +188,14 @@ export class CampaignClient {
     if (this.lease === null) return;
     const [id, lease] = [freshId(), this.lease];
     this.lease = null;
+    this.moved();
     await this.line.request(id, { type: "release_lease", id, lease });
   }
 
-  /** Whether this client is at the wheel, as far as it knows. */
-  get steering(): boolean {
-    return this.lease !== null && this.replica.company.lease?.lease === this.lease;
+  /** Go on at the wheel, by the lease that was taken before: after a reload, say. */
+  holdLease(lease: number): void {
+    this.lease = lease;
+    this.moved();
   }
 
   /** Seat a campaign at a table, for a session of this title. */
@@ -235,7 +228,7 @@ export class CampaignClient {
         this.line.wake();
         this.moved();
       },
-      hide: () => this.saving !== undefined && this.save(),
+      hide: () => this.keeper?.flush(),
     });
     await this.restore();
     try {
@@ -244,42 +237,61 @@ export class CampaignClient {
       this.stopping.abort();
       const lost = ["unauthenticated", "forbidden", "unknown_campaign"];
       // Whose seat is gone keeps nothing of what could be seen from it.
-      if (lost.includes(this.line.closed?.code ?? "")) {
-        clearTimeout(this.saving);
-        this.saving = undefined;
-        if (this.key !== null) await this.storage?.forget(this.key);
-      }
+      if (lost.includes(this.line.closed?.code ?? "")) await this.keeper?.forget();
     }
   }
 
   private async restore(): Promise<void> {
-    if (this.storage === null) return;
-    this.key = await this.findKey();
-    const kept = await this.storage.load(this.key);
-    if (kept === null || this.line.closed !== null) return;
-    if (kept.held !== null) {
+    if (this.keeper === null) return;
+    const kept = await this.keeper.load();
+    if (this.line.closed !== null) return;
+    void this.sendKept(this.keeper);
+    if (kept !== null && kept.held !== null) {
       this.replica.resume(kept.held);
       this.held = kept.held;
       this.restored = true;
       this.keptAt = kept.heardAt;
     }
-    // What came of them is told beside the document; what fails here has been said there.
-    for (const message of kept.suggestions) this.sendSuggestion(message).catch(() => {});
     this.moved();
+  }
+
+  /** Send again what another tab, or this one before, has not got an answer to. */
+  private async sendKept(keeper: Keeper): Promise<void> {
+    for (const { suggestion, refused } of await keeper.suggestions()) {
+      if (this.unanswered.some(each => each.id === suggestion.id)) continue;
+      if (refused === null) {
+        // What comes of it is told in the view.
+        this.sendSuggestion(suggestion).catch(() => {});
+      } else this.refuse(suggestion, new RejectedError(refused.code, refused.message));
+    }
   }
 
   private async sendSuggestion(message: SuggestMessage): Promise<Committed> {
     this.unanswered = [...this.unanswered, message];
-    this.changed();
+    this.moved();
+    const kept = this.keeper?.keep(message, null);
     try {
-      return await this.line.request(message.id, message);
-    } finally {
+      const answer = await this.line.request(message.id, message);
+      void kept?.then(() => this.keeper?.drop(message.id));
+      return answer;
+    } catch (error) {
       // Closed without an answer it is kept: the next client sends it again.
+      if (error instanceof RejectedError) {
+        void kept?.then(() => this.keeper?.keep(message, error));
+        this.refuse(message, error);
+      }
+      throw error;
+    } finally {
       if (this.line.closed === null) {
         this.unanswered = this.unanswered.filter(each => each !== message);
-        this.changed();
+        this.moved();
       }
     }
+  }
+
+  private refuse(suggestion: SuggestMessage, error: RejectedError): void {
+    this.refused = [...this.refused, { suggestion, error }];
+    this.moved();
   }
 
   private async place() {
@@ -303,7 +315,7 @@ export class CampaignClient {
   private carryOut(effect: Effect): void {
     if (effect.type === "changed" || effect.type === "deactivated") {
       this.restored = false;
-      this.scheduleSave();
+      if (this.line.closed === null) this.keeper?.schedule();
     }
     for (const listener of this.effects) listener(effect);
   }
@@ -314,11 +326,6 @@ export class CampaignClient {
     if (this.status !== undefined) {
       this.line.send({ type: "player_status", status: this.status } satisfies ClientMessage);
     }
-  }
-
-  private changed(): void {
-    this.scheduleSave();
-    this.moved();
   }
 
   private moved(): void {
@@ -339,7 +346,10 @@ export class CampaignClient {
       connection: same ? shown.connection : connection,
       restored: this.restored,
       kept: this.held,
+      steering: this.lease !== null && company.lease?.lease === this.lease,
+      leased: this.lease !== null,
       unanswered: this.unanswered,
+      refused: this.refused,
     };
   }
 
@@ -356,24 +366,13 @@ export class CampaignClient {
     return this.line.heardAt === 0 && this.line.retryAt === null ? "connecting" : "reconnecting";
   }
 
-  private scheduleSave(): void {
-    if (this.storage === null || this.line.closed !== null) return;
-    const wait = Math.max(SAVE_SOON, this.savedAt + SAVE_EVERY - Date.now());
-    this.saving ??= setTimeout(() => this.save(), wait);
-  }
-
-  private save(): void {
-    clearTimeout(this.saving);
-    this.saving = undefined;
+  private toKeep(): Kept {
     const { campaignId, version, position, document } = this.replica;
     const held =
       campaignId === null || document === null
         ? null
         : { campaign_id: campaignId, version, position, document };
-    const heardAt = this.line.heardAt || this.keptAt;
-    const kept: Kept = { held, heardAt, suggestions: [...this.unanswered] };
-    this.savedAt = Date.now();
-    if (this.key !== null) void this.storage?.save(this.key, kept);
+    return { held, heardAt: this.line.heardAt || this.keptAt };
   }
 
   /** Under what a view is kept: two who use one browser never see each other's. */
@@ -388,8 +387,4 @@ export class CampaignClient {
       subjectOf(this.token) ?? playerId ?? null,
     ]);
   }
-}
-
-function defaultStorage(): Storage | null {
-  return typeof indexedDB === "undefined" ? null : new BrowserStorage();
 }

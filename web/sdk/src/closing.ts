@@ -1,5 +1,6 @@
 /** Close codes: 4000-4399 come back (with backoff and jitter); 4400-4499 do not, unchanged. */
 
+export const TOO_BIG = 1009;
 export const RESTARTING = 1012;
 export const SILENT = 4008;
 

@@ -1,7 +1,7 @@
 export { Backoff } from "./backoff.js";
 export { canonical, digest } from "./canonical.js";
 export { PATIENCE, type Patience, type World } from "./carrier.js";
-export { CampaignClient, type ClientOptions, type View } from "./client.js";
+export { CampaignClient, type ClientOptions } from "./client.js";
 export { ClosedError, RejectedError } from "./closing.js";
 export { Company, type TalkTold } from "./company.js";
 export type { Connection, ConnectionState } from "./connection.js";
@@ -11,6 +11,7 @@ export type * from "./messages.js";
 export { applyPatch } from "./patch.js";
 export { arrayIndex, getAt, joinPointer, PatchError, parsePointer } from "./pointer.js";
 export { type Changed, type Effect, type Held, Replica, type ReplicaStatus } from "./replica.js";
-export { BrowserStorage, type Kept, type Storage } from "./storage.js";
+export { BrowserStorage, type Kept, type KeptSuggestion, type Storage } from "./storage.js";
 export { equal, isObject, type Json, type JsonObject, type Operation } from "./values.js";
+export type { Refused, View } from "./view.js";
 export { MisshapenError } from "./wire.js";

@@ -17,12 +17,12 @@ import {
   pause,
   type World,
 } from "./carrier.js";
-import { ClosedError, isFinal, RejectedError } from "./closing.js";
+import { ClosedError, isFinal, RejectedError, TOO_BIG } from "./closing.js";
 import type { Ladder, Way } from "./ladder.js";
 import type { ClientMessage, Committed, Rejected, ServerError } from "./messages.js";
 import type { Effect, Replica } from "./replica.js";
 import { SocketCarrier } from "./socket.js";
-import { SUBPROTOCOL } from "./target.js";
+import { checkToken, SUBPROTOCOL } from "./target.js";
 import { MisshapenError } from "./wire.js";
 
 /** A request that is not answered yet, as it goes over the wire, however often. */
@@ -131,6 +131,7 @@ export class Line implements Host {
   private async visit(): Promise<number | null> {
     try {
       const code = await this.connect();
+      if (this.giveUpLargest(code)) return null;
       if (isFinal(code)) throw this.final(code);
       return code;
     } catch (error) {
@@ -138,6 +139,17 @@ export class Line implements Host {
       if (refused && (await this.options.renew())) return null;
       throw error;
     }
+  }
+
+  /** What the server would not even read is not sent again, or nothing else would ever get there. */
+  private giveUpLargest(code: number | null): boolean {
+    if (this.refusal?.code !== "too_large" && code !== TOO_BIG) return false;
+    const sizeOf = ({ message }: Pending) => JSON.stringify(message).length;
+    const [largest] = [...this.pending.values()].sort((one, other) => sizeOf(other) - sizeOf(one));
+    if (largest === undefined) return false;
+    const sentence = this.refusal?.message ?? "The server takes no message of this length.";
+    largest.reject(new RejectedError("too_large", sentence));
+    return true;
   }
 
   /** Have no more connections, for this reason. */
@@ -197,6 +209,7 @@ export class Line implements Host {
   private async connect(): Promise<number | null> {
     const { ladder, world, patience } = this.options;
     const place = await this.options.place();
+    checkToken(place.target);
     const left = new AbortController();
     const signal = AbortSignal.any([this.over.signal, left.signal]);
     const carriers = { socket: SocketCarrier, stream: StreamCarrier, poll: PollCarrier };

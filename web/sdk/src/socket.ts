@@ -1,6 +1,7 @@
 import {
   type Carrier,
   type Host,
+  isThere,
   MissedError,
   type Patience,
   type Place,
@@ -79,7 +80,8 @@ export class SocketCarrier implements Carrier {
     const brought = this.host.replica.status !== "connecting";
     if (!signal.aborted && !brought && !isOurs(code)) {
       // A browser does not say why a handshake failed: whether a server is there is asked for.
-      if (opened || (await this.answers(signal))) throw new MissedError();
+      if (opened || (await isThere(this.world, this.place, signal, this.patience)))
+        throw new MissedError();
     }
     return code === SILENT ? null : code;
   }
@@ -113,7 +115,7 @@ export class SocketCarrier implements Carrier {
   private listen(giveUp: () => void): void {
     this.giveUp = giveUp;
     clearTimeout(this.silence);
-    this.silence = setTimeout(() => this.ask(this.patience.silence), this.patience.silence);
+    this.silence = setTimeout(() => this.ask(this.patience.answer), this.patience.silence);
   }
 
   private giveUp: () => void = () => {};
@@ -122,18 +124,5 @@ export class SocketCarrier implements Carrier {
     this.send(this.host.replica.heartbeat(true));
     clearTimeout(this.silence);
     this.silence = setTimeout(() => this.giveUp(), patience);
-  }
-
-  private async answers(signal: AbortSignal): Promise<boolean> {
-    try {
-      const patience = AbortSignal.timeout(this.patience.connect);
-      await this.world.fetch(`${this.place.target.url}/healthz`, {
-        signal: AbortSignal.any([signal, patience]),
-        cache: "no-store",
-      });
-      return true;
-    } catch {
-      return false;
-    }
   }
 }

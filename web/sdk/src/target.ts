@@ -1,5 +1,7 @@
 /** Where a client connects, and as whom. */
 
+import { ClosedError } from "./closing.js";
+
 export interface Target {
   /** The server, `http://HOST:PORT`, with a prefix or none. */
   readonly url: string;
@@ -11,6 +13,15 @@ export interface Target {
 export const SUBPROTOCOL = "questlog.v1";
 
 type Query = Record<string, string | null | undefined>;
+
+// What a subprotocol may be made of (RFC 9110, token), and so any of ours.
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** @throws ClosedError: no server could have given this token. */
+export function checkToken({ token }: Target): void {
+  if (token === null || TOKEN.test(token)) return;
+  throw new ClosedError("unauthenticated", "This is no token: it has characters that none has.");
+}
 
 export function headersOf(target: Target): Record<string, string> {
   return target.token === null ? {} : { Authorization: `Bearer ${target.token}` };
