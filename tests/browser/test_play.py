@@ -131,6 +131,64 @@ async def test_every_part_of_the_document_has_its_place(served: Guarded, browser
         await expect(table.get_by_text(text).first).to_be_attached()
 
 
+async def test_parts_of_other_shapes_are_shown_all_the_same(
+    tmp_path: Path, browser: Browser
+) -> None:
+    document = {
+        "narrative": ["told in a list"],
+        "all_narratives": [{"speaker": "Q", "note": "wordless"}],
+        "title": {"en": "a title in English"},
+        "status": {"mood": "a grim mood"},
+        "combat_status": {"active": True, "phase": "the second phase"},
+        "turn_info": {"round": 2, "weather": "a late hour"},
+        "scene": [{"name": "one of two scenes"}],
+        "environmental_conditions": {
+            "light": "dim",
+            "fog": True,
+            "tide": {"name": "The tide", "at": "its height"},
+        },
+        "immediate_threats": [{"name": "A wight", "danger": "of the grave"}],
+        "story_progression": {
+            "act": 2,
+            "the_bell": {"name": "The bell", "status": "still drowned"},
+        },
+        "initiative": {"mira": 18, "ogre": 3},
+        "characters": {
+            "mira": {
+                "name": "Mira",
+                "hp": "12 of 20",
+                "ac": {"base": "a base of 12"},
+                "conditions": [{"name": "afraid", "note": "of bells"}],
+                "inventory": {"rope": True, "torch": "lit"},
+            },
+            "crowd": ["a crowd of ten"],
+        },
+        "private": {"mira": {"notes": {"a": {"text": "a note", "by": "the sexton"}}}},
+    }
+    async with guarded(tmp_path) as served, served.calling("dm") as dm:
+        await dm.create("c", document)
+        watched = await opened(await browser.new_context(), await seat(served, "mira"))
+        await watched.says("Live")
+        # All trees are opened, and all that is folded away.
+        while await (closed := watched.page.locator("details:not([open]) > summary")).count():
+            await closed.evaluate_all("all => all.forEach(each => each.click())")
+        text = await watched.page.locator(".play").inner_text()
+        missing = [each for each in _texts(document) if each.lower() not in text.lower()]
+        assert missing == []
+        for each in ("Light: dim", "Fog", "torch: lit", "18", "Act: 2"):
+            await expect(watched.page.get_by_text(each).first).to_be_attached()
+        assert watched.complaints == []
+
+
+def _texts(value: Any) -> list[str]:
+    """Return all texts in a document."""
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _texts(each)]
+    if isinstance(value, list):
+        return [text for each in value for text in _texts(each)]
+    return [value] if isinstance(value, str) else []
+
+
 async def test_a_secret_is_nowhere_in_the_page_its_stores_or_what_it_was_sent(
     served: Guarded, browser: Browser
 ) -> None:

@@ -45,12 +45,19 @@ test("conditions and things are read from lists, objects and texts", () => {
     "wet",
     "afraid",
   ]);
-  expect(conditionsOf({ conditions: { wet: true, dry: false, afraid: 2 } })).toEqual(["wet", "2"]);
+  expect(conditionsOf({ conditions: { wet: true, dry: false, afraid: 2 } })).toEqual([
+    "wet",
+    "afraid: 2",
+  ]);
   expect(conditionsOf({ conditions: "prone" })).toEqual(["prone"]);
   const things = itemsOf({ gold: 3, rope: { name: "rope", quantity: 2 } });
   expect(things.map(({ name, count }) => [name, count])).toEqual([
     ["gold", 3],
     ["rope", 2],
+  ]);
+  expect(itemsOf({ rope: true, torch: "lit" }).map(({ name }) => name)).toEqual([
+    "rope",
+    "torch: lit",
   ]);
 });
 
@@ -63,6 +70,17 @@ test("whose turn it is has a name, by id, by key or by word", () => {
   expect(nameOfCurrent({ current: "ogre" }, party, order)).toBe("an ogre");
   expect(nameOfCurrent({ current: "the tide" }, party, order)).toBe("the tide");
   expect(currentOf(["mira"])).toBeNull();
+});
+
+test("an order may be of those who rolled, with what they rolled", () => {
+  const party = charactersOf({ mira: { name: "Mira" } });
+  const order = orderOf({ mira: 18, ogre: 3 }, undefined, party);
+  expect(order.map(({ name, roll }) => [name, roll])).toEqual([
+    ["Mira", "18"],
+    ["ogre", "3"],
+  ]);
+  const [ogre] = orderOf([{ name: "an ogre", initiative: 3, hidden: true }], undefined, party);
+  expect([ogre?.name, ogre?.roll, ogre?.more]).toEqual(["an ogre", "3", { hidden: true }]);
 });
 
 test("what has changed since is told in sentences", () => {
@@ -80,12 +98,40 @@ test("what has changed since is told in sentences", () => {
     },
     all_narratives: ["Rain.", "Fog."],
   };
-  expect(changesSince(before, after)).toEqual([
+  expect(changesSince(before, after, "mira")).toEqual([
     "The story went on.",
     "Mira lost 5 hit points.",
     "Mira is no longer wet.",
     "Mira has: key.",
     "Tobin joined.",
   ]);
-  expect(changesSince(before, before)).toEqual([]);
+  const more = {
+    narrative: "Fog.",
+    turn: 3,
+    private: { mira: { notes: ["The bell hums."] } },
+    environmental_conditions: { light: "dim" },
+    scene: "The quay",
+  };
+  expect(changesSince({ narrative: "Rain.", scene: { name: "The sea" } }, more, "mira")).toEqual([
+    "The story went on.",
+    "There is something new for your eyes.",
+    "The scene is now: The quay.",
+    "About you: Light: dim.",
+    "It is turn 3.",
+  ]);
+  expect(changesSince(before, before, "mira")).toEqual([]);
+  // In lists, one's place is another's when somebody comes or an entry is let go of.
+  const [one, other] = [
+    { name: "Mira", hp: 22 },
+    { name: "Tobin", hp: 34 },
+  ];
+  const tales = Array.from({ length: 20 }, (_, index) => `Tale ${index}`);
+  const moved = {
+    characters: [{ name: "Zed", hp: 1 }, one, other],
+    all_narratives: [...tales.slice(1), "New"],
+  };
+  expect(changesSince({ characters: [one, other], all_narratives: tales }, moved, null)).toEqual([
+    "The story went on.",
+    "Zed joined.",
+  ]);
 });

@@ -1,17 +1,19 @@
 /** The party, and the order of a fight. */
 
 import { usePart } from "@questlog/react";
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 import { charactersOf, currentOf, isCurrent, orderOf } from "../shared/document.js";
+import { useFew } from "../shared/few.js";
+import { More } from "../shared/More.js";
+import { Order } from "../shared/Order.js";
+import { restOfParty } from "../shared/rest.js";
 import { Sheet } from "../shared/Sheet.js";
-
-/** A crowd is not rendered all at once: nobody reads it, and a phone would stand still. */
-const PAGE = 40;
+import { Trees } from "../shared/Trees.js";
 
 export function Party() {
-  const [count, setCount] = useState(PAGE);
   const characters = usePart("/characters");
   const party = useMemo(() => charactersOf(characters), [characters]);
+  const [shown, more] = useFew(party);
   const initiative = usePart("/initiative");
   const info = usePart("/turn_info");
   const current = currentOf(info);
@@ -22,34 +24,17 @@ export function Party() {
         <h2>Party</h2>
         {party.length === 0 && <p className="hush">Nobody has come yet.</p>}
         <ul className="party">
-          {party.slice(0, count).map(each => (
+          {shown.map(each => (
             <li key={each.key}>
               <Sheet name={each.name} value={each.value} turn={isCurrent(each, current)} />
+              <More name={each.name} value={each.value} />
             </li>
           ))}
         </ul>
-        {party.length > count && (
-          <button type="button" onClick={() => setCount(count + PAGE)}>
-            {party.length - count} more
-          </button>
-        )}
+        <Trees of={restOfParty(characters)} />
+        {more}
       </div>
-      {order.length > 0 && (
-        <div className="board">
-          <h2>Initiative</h2>
-          <ol className="order">
-            {order.map(({ key, called, name }) => (
-              <li
-                key={key}
-                dir="auto"
-                aria-current={current !== null && called.includes(current) ? "true" : undefined}
-              >
-                {name}
-              </li>
-            ))}
-          </ol>
-        </div>
-      )}
+      <Order of={order} current={current} />
     </>
   );
 }

@@ -1,13 +1,13 @@
 import { useClient, usePart, useView } from "@questlog/react";
 import { useEffect, useState } from "react";
 import { Closed } from "../shared/Closed.js";
-import { textOf } from "../shared/document.js";
 import { Head } from "../shared/Head.js";
 import { Lamp } from "../shared/Lamp.js";
 import { Part } from "../shared/Part.js";
 import type { Seat } from "../shared/seat.js";
 import { placeOf, Server } from "../shared/server.js";
 import { Tabs } from "../shared/Tabs.js";
+import { textOf } from "../shared/things.js";
 import { Company } from "./Company.js";
 import { Party } from "./Party.js";
 import { Rest } from "./Rest.js";
@@ -15,7 +15,7 @@ import { Scene } from "./Scene.js";
 import { Since } from "./Since.js";
 import { Story } from "./Story.js";
 import { Suggest } from "./Suggest.js";
-import { You } from "./You.js";
+import { OwnPoints, You } from "./You.js";
 
 const PANELS = ["Story", "Party", "You", "Table"] as const;
 type Panel = (typeof PANELS)[number];
@@ -26,20 +26,30 @@ export function Play({ seat }: { seat: Seat }) {
   const closed = useView(view => view.connection.closed, null);
   const waiting = useView(view => view.connection.state === "waiting", false);
   const hasDocument = useView(view => view.document !== null, false);
-  if (closed !== null && !hasDocument) return <Closed sentence={closed.message} />;
+  if (closed !== null && !hasDocument)
+    return <Closed code={closed.code} sentence={closed.message} />;
   return (
     <div className="frame play" data-panel={panel}>
       <Top seat={seat} />
+      {seat.notice !== null && (
+        <p className="notice ember" role="alert">
+          {seat.notice}
+        </p>
+      )}
       {closed !== null && (
         <p className="notice ember" role="alert">
           {closed.message} Ask the DM for a new link.
         </p>
       )}
       {hasDocument ? (
-        <main className="panels">
+        <main
+          className="panels"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard
+          tabIndex={0}
+        >
           <section className="panel story" data-name="Story" aria-label="Story">
             <Part name="What changed">
-              <Since />
+              <Since playerId={seat.playerId} />
             </Part>
             <Part name="The scene">
               <Scene />
@@ -63,19 +73,18 @@ export function Play({ seat }: { seat: Seat }) {
               <Company seat={seat} />
             </Part>
             <Part name="The rest">
-              <Rest />
+              <Rest playerId={seat.playerId} />
             </Part>
           </section>
         </main>
       ) : (
         <Empty waiting={waiting} />
       )}
-      {hasDocument && (
-        <footer className="hand">
-          <Suggest seat={seat} />
-          <Tabs name="Panels" of={PANELS} shown={panel} show={setPanel} />
-        </footer>
-      )}
+      {/* Not taken away between two sessions: somebody may be writing. */}
+      <footer className="hand" hidden={!hasDocument}>
+        <Suggest seat={seat} />
+        <Tabs name="Panels" of={PANELS} shown={panel} show={setPanel} />
+      </footer>
     </div>
   );
 }
@@ -83,7 +92,7 @@ export function Play({ seat }: { seat: Seat }) {
 function Top({ seat }: { seat: Seat }) {
   return (
     <Head title={useTitle(seat)} aside={<Lamp />}>
-      {youAre(seat)}
+      {youAre(seat)} <OwnPoints playerId={seat.playerId} />
     </Head>
   );
 }

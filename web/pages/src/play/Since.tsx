@@ -5,7 +5,7 @@ import { useView } from "@questlog/react";
 import { useMemo, useState } from "react";
 import { changesSince } from "../shared/since.js";
 
-export function Since() {
+export function Since({ playerId }: { playerId: string | null }) {
   const restored = useView(view => view.restored, false);
   const document = useView(view => view.document, null);
   const before = useView(keptOfThis, null);
@@ -14,8 +14,8 @@ export function Since() {
   // Only what was news on coming back is told here; what happens from then on is seen to happen.
   if (!restored && before !== null && after === null && document !== null) setAfter(document);
   const changes = useMemo(
-    () => (before === null || after === null || seen ? [] : changesSince(before, after)),
-    [before, after, seen],
+    () => (before === null || after === null || seen ? [] : changesSince(before, after, playerId)),
+    [before, after, seen, playerId],
   );
   if (restored) return <p className="notice hush">This is how you left it.</p>;
   if (changes.length === 0) return null;

@@ -7,9 +7,18 @@
 
 import type { Json } from "@questlog/client";
 import { usePart, useView } from "@questlog/react";
-import { memo, useDeferredValue, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { type Tale, talesOf } from "../shared/document.js";
-import { Markdown } from "../shared/Markdown.js";
+import {
+  memo,
+  useDeferredValue,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { type Told, talesOf, taleText } from "../shared/document.js";
+import { hasText } from "../shared/search.js";
+import { Tale } from "../shared/Tale.js";
 
 const PAGE = 25;
 const NEAR = 80;
@@ -53,7 +62,7 @@ export function Story() {
         )}
         <ol className="entries">
           {shown.map(tale => (
-            <Entry key={tale.key} speaker={tale.speaker} at={tale.at} entry={tale.entry} />
+            <Entry key={tale.key} entry={tale.entry} />
           ))}
         </ol>
       </Scroll>
@@ -61,45 +70,22 @@ export function Story() {
   );
 }
 
-function matching(tales: Tale[], search: string): Tale[] {
+function matching(tales: Told[], search: string): Told[] {
   if (search === "") return tales;
-  return tales.filter(tale => JSON.stringify(tale.entry).toLowerCase().includes(search));
+  return tales.filter(tale => hasText(JSON.stringify(tale.entry).toLowerCase(), search));
 }
 
-const Entry = memo(function Entry({
-  speaker,
-  at,
-  entry,
-}: {
-  speaker: string | null;
-  at: string | null;
-  entry: Json;
-}) {
-  const text = useView(view => view.company.textOf(entry), "");
-  const when = at === null ? null : timeOf(at);
+const Entry = memo(function Entry({ entry }: { entry: Json }) {
+  const text = useView(view => view.company.textOf(entry) || taleText(entry), "");
   return (
     <li className="entry">
-      {(speaker !== null || when !== null) && (
-        <p className="hush small">
-          {speaker !== null && <strong dir="auto">{speaker}</strong>}{" "}
-          {when !== null && <time dateTime={at ?? ""}>{when}</time>}
-        </p>
-      )}
-      <div className="tale" dir="auto">
-        <Markdown text={text} />
-      </div>
+      <Tale entry={entry} text={text} />
     </li>
   );
 });
 
-function timeOf(at: string): string | null {
-  const time = new Date(at);
-  if (Number.isNaN(time.getTime())) return null;
-  return time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-}
-
 /** A list that stays at its newest entry, unless its reader has gone back to an older one. */
-function Scroll({ newest, children }: { newest: Tale | undefined; children: React.ReactNode }) {
+function Scroll({ newest, children }: { newest: Told | undefined; children: React.ReactNode }) {
   const place = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const [missed, setMissed] = useState(false);
@@ -110,6 +96,16 @@ function Scroll({ newest, children }: { newest: Tale | undefined; children: Reac
     if (atEnd.current) element.scrollTop = element.scrollHeight;
     else setMissed(true);
   }, [key]);
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    // News above it make it smaller, and a panel that is not shown has no height at all.
+    const resized = new ResizeObserver(() => {
+      if (atEnd.current) element.scrollTop = element.scrollHeight;
+    });
+    resized.observe(element);
+    return () => resized.disconnect();
+  }, []);
   return (
     <div className="rolls">
       <div
@@ -121,6 +117,7 @@ function Scroll({ newest, children }: { newest: Tale | undefined; children: Reac
         aria-label="The story so far"
         onScroll={event => {
           const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
+          if (clientHeight === 0) return;
           atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR;
           if (atEnd.current) setMissed(false);
         }}

@@ -1,6 +1,6 @@
 /** What one proposes to the DM, and what becomes of it; sent when there is a connection again. */
 
-import { RejectedError, type SuggestionTold } from "@questlog/client";
+import type { Refused, SuggestionTold } from "@questlog/client";
 import { useClient, useView } from "@questlog/react";
 import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
 import type { Seat } from "../shared/seat.js";
@@ -9,38 +9,32 @@ const LONGEST = 4_000;
 const TYPING = 4_000;
 const LATEST = 3;
 const NONE: readonly SuggestionTold[] = [];
+const NOTHING: readonly Refused[] = [];
 const FATES = { pending: "With the DM", accepted: "Accepted", dismissed: "Not now" } as const;
 
 export function Suggest({ seat }: { seat: Seat }) {
   const client = useClient();
   const [text, setText] = useState("");
-  const [problem, setProblem] = useState<string | null>(null);
+  const closed = useView(view => view.connection.closed !== null, false);
   const typing = useTyping();
   if (seat.role === "spectator") return null;
 
   function send(event: FormEvent): void {
     event.preventDefault();
     const content = text.trim();
-    if (client === null || content === "") return;
+    if (client === null || content === "" || closed) return;
     setText("");
-    setProblem(null);
     typing(false);
-    client.suggest(content).catch((error: unknown) => {
-      if (!(error instanceof RejectedError)) return;
-      setProblem(error.message);
-      // What was refused is not lost: it may be mended and sent again.
-      setText(now => (now === "" ? content : now));
-    });
+    // What becomes of it is told below.
+    client.suggest(content).catch(() => {});
   }
 
   return (
     <form className="suggest" onSubmit={send}>
       <Fates playerId={seat.playerId} />
-      {problem !== null && (
-        <p className="ember small" role="alert">
-          {problem}
-        </p>
-      )}
+      <Refusals
+        mend={content => setText(now => (now.trim() === "" ? content : `${now} ${content}`))}
+      />
       <div className="row">
         <input
           aria-label="What do you do?"
@@ -54,7 +48,7 @@ export function Suggest({ seat }: { seat: Seat }) {
             typing(event.target.value !== "");
           }}
         />
-        <button type="submit" className="main" disabled={text.trim() === ""}>
+        <button type="submit" className="main" disabled={text.trim() === "" || closed}>
           Suggest
         </button>
       </div>
@@ -77,14 +71,50 @@ function useTyping(): (typing: boolean) => void {
   );
 }
 
+/** What was refused, perhaps long after it was said: it is not lost, and may be mended. */
+function Refusals({ mend }: { mend: (content: string) => void }) {
+  const client = useClient();
+  const refused = useView(view => view.refused, NOTHING);
+  if (refused.length === 0) return null;
+  return (
+    <ul className="fates small" role="alert">
+      {refused.map(({ suggestion: { id, content }, error }) => (
+        <li key={id} data-state="refused">
+          <span className="ember">{error.message}</span> <span dir="auto">{content}</span>{" "}
+          <button
+            type="button"
+            className="slim"
+            onClick={() => {
+              mend(content);
+              client?.dismiss(id);
+            }}
+          >
+            Write it anew
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Fates({ playerId }: { playerId: string | null }) {
   const told = useView(view => view.company.suggestions, NONE);
   const unanswered = useView(view => view.unanswered, []);
-  const own = told.filter(each => each.player_id === playerId).slice(-LATEST);
+  const closed = useView(view => view.connection.closed !== null, false);
+  const [all, setAll] = useState(false);
+  const mine = told.filter(each => each.player_id === playerId);
+  const own = all ? mine : mine.slice(-LATEST);
   const waiting = unanswered.filter(each => !told.some(known => known.id === each.id));
   if (own.length + waiting.length === 0) return null;
   return (
     <ul className="fates small" aria-label="What you suggested" aria-live="polite">
+      {mine.length > LATEST && (
+        <li>
+          <button type="button" className="slim" onClick={() => setAll(!all)}>
+            {all ? "Only the latest" : `${mine.length - LATEST} before`}
+          </button>
+        </li>
+      )}
       {own.map(each => (
         <li key={each.id} data-state={each.state}>
           <span className={`chip ${toneOf(each.state)}`}>{FATES[each.state]}</span>{" "}
@@ -94,7 +124,8 @@ function Fates({ playerId }: { playerId: string | null }) {
       ))}
       {waiting.map(each => (
         <li key={each.id} data-state="unsent">
-          <span className="chip">On its way</span> <span dir="auto">{each.content}</span>
+          <span className="chip">{closed ? "Not sent" : "On its way"}</span>{" "}
+          <span dir="auto">{each.content}</span>
         </li>
       ))}
     </ul>

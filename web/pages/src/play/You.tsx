@@ -3,24 +3,28 @@
 import { isObject, type Json, joinPointer } from "@questlog/client";
 import { useClient, usePart } from "@questlog/react";
 import { useMemo } from "react";
-import {
-  characterOf,
-  charactersOf,
-  currentOf,
-  entriesOf,
-  isCurrent,
-  itemsOf,
-  label,
-  nameOf,
-} from "../shared/document.js";
+import { Bag } from "../shared/Bag.js";
+import { characterOf, charactersOf, currentOf, isCurrent } from "../shared/document.js";
+import { useFew } from "../shared/few.js";
 import { Markdown } from "../shared/Markdown.js";
-import { Sheet } from "../shared/Sheet.js";
+import { restOfCharacter } from "../shared/rest.js";
+import { Points, Sheet } from "../shared/Sheet.js";
 import { Tree } from "../shared/Tree.js";
+import { Mores } from "../shared/Trees.js";
+import { thingsOf } from "../shared/things.js";
 
-/** Members of a character that the sheet shows itself. */
-const ON_SHEET = new Set(["id", "player", "player_id", "name", "role", "hp", "ac", "conditions"]);
 const NOTES = ["notes", "secrets", "knows"];
 const OPTIONS = ["options", "actions", "choices"];
+
+/** One's own hit points in a line, wherever on the page one is. */
+export function OwnPoints({ playerId }: { playerId: string | null }) {
+  const characters = usePart("/characters");
+  const mine = useMemo(
+    () => characterOf(charactersOf(characters), playerId),
+    [characters, playerId],
+  );
+  return mine === null ? null : <Points name={mine.name} value={mine.value} />;
+}
 
 export function You({ playerId }: { playerId: string | null }) {
   const characters = usePart("/characters");
@@ -43,35 +47,15 @@ export function You({ playerId }: { playerId: string | null }) {
               turn={isCurrent(mine, currentOf(info))}
               mine
             />
-            <Bag value={mine.value.inventory} />
-            {Object.entries(mine.value)
-              .filter(([member]) => !ON_SHEET.has(member) && member !== "inventory")
-              .map(([member, value]) => (
-                <Tree key={member} name={member} value={value} />
-              ))}
+            <Bag title="You carry" value={mine.value.inventory} />
+            {restOfCharacter(mine.value).map(({ member, name, value }) => (
+              <Tree key={member} name={name} value={value} />
+            ))}
           </>
         )}
       </div>
       {playerId !== null && <Private playerId={playerId} />}
     </>
-  );
-}
-
-function Bag({ value }: { value: Json | undefined }) {
-  const items = itemsOf(value);
-  if (items.length === 0) return null;
-  return (
-    <div>
-      <h3 className="small">You carry</h3>
-      <ul className="bag">
-        {items.map(({ key, name, count }) => (
-          <li key={key} dir="auto">
-            {name}
-            {count !== 1 && <span className="hush"> ×{count}</span>}
-          </li>
-        ))}
-      </ul>
-    </div>
   );
 }
 
@@ -92,34 +76,40 @@ function Private({ playerId }: { playerId: string }) {
 }
 
 function Notes({ value }: { value: Json }) {
-  const notes = entriesOf(value);
+  const [notes, more] = useFew(thingsOf(value));
   if (notes.length === 0) return <p className="hush">No notes.</p>;
   return (
-    <ul className="notes tale">
-      {notes.map(([key, note]) => (
-        <li key={key} dir="auto">
-          <Markdown text={nameOf(note) ?? label(key)} />
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className="notes tale">
+        {notes.map(({ key, name }) => (
+          <li key={key} dir="auto">
+            <Markdown text={name} />
+          </li>
+        ))}
+      </ul>
+      {more}
+      <Mores of={notes} />
+    </>
   );
 }
 
 /** What one may do: chosen, it is proposed to the DM. */
 function Options({ value }: { value: Json }) {
   const client = useClient();
+  const [options, more] = useFew(thingsOf(value));
   return (
-    <ul className="options" aria-label="Your options">
-      {entriesOf(value).map(([key, option]) => {
-        const text = nameOf(option) ?? label(key);
-        return (
+    <>
+      <ul className="options" aria-label="Your options">
+        {options.map(({ key, name }) => (
           <li key={key}>
-            <button type="button" onClick={() => void client?.suggest(text).catch(() => {})}>
-              {text}
+            <button type="button" onClick={() => void client?.suggest(name).catch(() => {})}>
+              {name}
             </button>
           </li>
-        );
-      })}
-    </ul>
+        ))}
+      </ul>
+      {more}
+      <Mores of={options} />
+    </>
   );
 }

@@ -4,8 +4,9 @@
  * On a slow phone the game is here long before all that shows it well; who waits can read meanwhile.
  */
 
-import { talesOf, textOf } from "../shared/document.js";
+import { talesOf, taleText } from "../shared/document.js";
 import type { Following } from "../shared/enter.js";
+import { textOf } from "../shared/things.js";
 
 /** Show it in `page`, now and at every change; returns what ends that. */
 export function firstView(page: HTMLElement, { client }: Following): () => void {
@@ -13,7 +14,7 @@ export function firstView(page: HTMLElement, { client }: Following): () => void 
     const { document: held, campaignId, company, restored } = client.view;
     if (held === null) return;
     const told = talesOf(held.all_narratives, held.narrative).at(-1);
-    const text = told === undefined ? "" : company.textOf(told.entry);
+    const text = told === undefined ? "" : company.textOf(told.entry) || taleText(told.entry);
     const title = textOf(held.title) ?? campaignId ?? "";
     const play = made(
       "div",

@@ -2,8 +2,9 @@
 
 import type { JsonObject } from "@questlog/client";
 import { memo } from "react";
-import { conditionsOf, hitPointsOf, textOf } from "./document.js";
+import { conditionsOf, hitPointsOf } from "./document.js";
 import { useChange } from "./hooks.js";
+import { textOf } from "./things.js";
 
 export const Sheet = memo(function Sheet({
   name,
@@ -51,29 +52,40 @@ export const Sheet = memo(function Sheet({
 
 function Hp({ name, value }: { name: string; value: JsonObject }) {
   const points = hitPointsOf(value);
-  const change = useChange(points?.current ?? null, name);
   if (points === null) return null;
-  const { current, max, temp } = points;
+  const { current, max } = points;
   const share = max === null || max <= 0 ? 1 : Math.max(0, Math.min(1, current / max));
   const level = share > 0.5 ? "well" : share > 0.25 ? "hurt" : "dire";
-  const figures = max === null ? String(current) : `${current} / ${max}`;
   return (
     <div className={`hp ${level}`}>
       <div className="bar" aria-hidden="true">
         <div className="lost" style={{ width: `${share * 100}%` }} />
         <div className="left" style={{ width: `${share * 100}%` }} />
       </div>
-      <p className="small figures">
-        <span className="unseen">Hit points of {name}: </span>
-        <span>{figures}</span>
-        {temp > 0 && <span className="river"> +{temp} for now</span>}
-        {change !== null && (
-          <span className={`change ${change < 0 ? "ember" : "moss"}`}>
-            {change < 0 ? "−" : "+"}
-            {Math.abs(change)}
-          </span>
-        )}
+      <p className="small">
+        <Points name={name} value={value} />
       </p>
     </div>
+  );
+}
+
+/** Hit points in figures; what they have just changed by is shown for a while. */
+export function Points({ name, value }: { name: string; value: JsonObject }) {
+  const points = hitPointsOf(value);
+  const change = useChange(points?.current ?? null, name);
+  if (points === null) return null;
+  const { current, max, temp } = points;
+  return (
+    <span className="figures">
+      <span className="unseen">Hit points of {name}: </span>
+      <span>{max === null ? String(current) : `${current} / ${max}`}</span>
+      {temp > 0 && <span className="river"> +{temp} for now</span>}
+      {change !== null && (
+        <span className={`change ${change < 0 ? "ember" : "moss"}`}>
+          {change < 0 ? "−" : "+"}
+          {Math.abs(change)}
+        </span>
+      )}
+    </span>
   );
 }

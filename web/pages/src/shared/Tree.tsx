@@ -2,7 +2,7 @@
 
 import { isObject, type Json } from "@questlog/client";
 import { memo } from "react";
-import { label } from "./document.js";
+import { label } from "./things.js";
 
 /** Deeper than this a branch opens only when it is asked for. */
 const OPEN = 1;

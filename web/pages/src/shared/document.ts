@@ -1,12 +1,13 @@
 /**
  * What the pages read from a document, in each of the shapes it may have.
  *
- * Any JSON may be anywhere: what is not of a known shape is left out here, and shown as it is by the
- * tree of all the rest. Nothing is copied that needs not be, so that a part that did not change is
- * the same object, and what shows it does not render again.
+ * Any JSON may be anywhere: what is not of a known shape is left out here, and told of by `rest.ts`.
+ * Nothing is copied that needs not be, so that a part that did not change is the same object, and
+ * what shows it does not render again.
  */
 
 import { isObject, type Json, type JsonObject, joinPointer } from "@questlog/client";
+import { entriesOf, moreOf, nameOf, textOf, thingsOf } from "./things.js";
 
 export interface HitPoints {
   current: number;
@@ -25,56 +26,33 @@ export interface Character {
   value: JsonObject;
 }
 
-/** Members that have a place of their own on the page. */
-const SHOWN = new Set([
-  "narrative",
-  "all_narratives",
-  "turn",
-  "turn_info",
-  "status",
-  "characters",
-  "initiative",
-  "combat_status",
-  "environmental_conditions",
-  "immediate_threats",
-  "story_progression",
-  "private",
-  "scene",
-  "title",
-]);
-
-export function textOf(value: Json | undefined): string | null {
-  if (typeof value === "string") return value.trim() === "" ? null : value;
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : null;
-}
-
-/** The name of a thing: a text, or an object's `name`, `title`, `text` or `id`. */
-export function nameOf(value: Json | undefined): string | null {
-  if (!isObject(value)) return textOf(value);
-  for (const member of ["name", "title", "label", "text", "description", "id"]) {
-    const text = textOf(value[member]);
-    if (text !== null) return text;
-  }
-  return null;
-}
-
-/** The entries of a list; of an object its values; of a text that alone. */
-export function entriesOf(value: Json | undefined): [string, Json][] {
-  if (Array.isArray(value)) return value.map((each, index) => [String(index), each]);
-  if (isObject(value)) return Object.entries(value);
-  return textOf(value) === null ? [] : [["", value as Json]];
-}
-
 export function charactersOf(characters: Json | undefined): Character[] {
   return entriesOf(characters).flatMap(([key, value]) => {
     const alone = textOf(value);
     // Of some, the name is all that is said.
-    if (alone !== null) return [{ ...unknown(key), name: alone }];
+    if (alone !== null) {
+      return [{ ...unknown(key), name: typeof value === "string" ? alone : key }];
+    }
     if (!isObject(value)) return [];
     const player = textOf(value.player) ?? textOf(value.player_id);
     const name = nameOf(value) ?? key;
     return [{ key, pointer: joinPointer(["characters", key]), name, player, value }];
   });
+}
+
+/**
+ * Characters by what they are called: in a list one's place is another's when somebody leaves. Of
+ * two of one name the first is the first.
+ */
+export function charactersByName(characters: Json | undefined): Map<string, Character> {
+  const found = new Map<string, Character>();
+  for (const each of charactersOf(characters)) {
+    const known = isObject(characters) ? each.key : (textOf(each.value.id) ?? each.name);
+    let name = known;
+    for (let count = 2; found.has(name); count += 1) name = `${known} (${count})`;
+    found.set(name, each);
+  }
+  return found;
 }
 
 const NOTHING: JsonObject = {};
@@ -105,25 +83,33 @@ export function hitPointsOf(value: JsonObject): HitPoints | null {
   return { current, max: numberOf(hp.max), temp: numberOf(hp.temp) ?? 0 };
 }
 
+/** The conditions that hold; as an object: a condition's name, and whether it holds or more of it. */
 export function conditionsOf(value: JsonObject): string[] {
-  const named = entriesOf(value.conditions).flatMap(([key, each]) => {
-    // As an object: a condition's name, and whether it holds or more of it.
-    if (each === false || each === null) return [];
-    if (each === true) return [key];
-    return [nameOf(each) ?? key];
-  });
-  return [...new Set(named)];
+  const { conditions } = value;
+  const held = isObject(conditions)
+    ? Object.fromEntries(Object.entries(conditions).filter(([, each]) => each !== false))
+    : conditions;
+  return [...new Set(thingsOf(held, String).map(({ name }) => name))];
 }
 
-export function itemsOf(value: Json | undefined): { key: string; name: string; count: number }[] {
-  return entriesOf(value).map(([key, each]) => {
+export interface Item {
+  key: string;
+  name: string;
+  count: number;
+  more: Json | null;
+}
+
+export function itemsOf(value: Json | undefined): Item[] {
+  const things = new Map(
+    thingsOf(value, String, ["count", "quantity"]).map(each => [each.key, each]),
+  );
+  return entriesOf(value).flatMap(([key, each]) => {
+    const thing = things.get(key);
+    if (thing === undefined) return [];
+    // By its name, how many there are.
+    if (typeof each === "number" && isObject(value)) return [{ ...thing, name: key, count: each }];
     const count = isObject(each) ? (numberOf(each.count) ?? numberOf(each.quantity)) : null;
-    const counted = typeof each === "number" && !/^[0-9]*$/.test(key);
-    return {
-      key,
-      name: counted ? key : (nameOf(each) ?? key),
-      count: counted ? each : (count ?? 1),
-    };
+    return [{ ...thing, count: count ?? 1 }];
   });
 }
 
@@ -133,15 +119,14 @@ function numberOf(value: Json | undefined): number | null {
 
 const LATELY = 50;
 
-export interface Tale {
+/** An entry of the story. */
+export interface Told {
   key: string;
-  speaker: string | null;
-  at: string | null;
   entry: Json;
 }
 
 /** All that was told, oldest first; the present `narrative` last, unless it is among them. */
-export function talesOf(all: Json | undefined, narrative: Json | undefined): Tale[] {
+export function talesOf(all: Json | undefined, narrative: Json | undefined): Told[] {
   const known = new Set<string>();
   const tales = entriesOf(all).map(([key, entry]) => {
     const tale = taleOf(key, entry);
@@ -152,19 +137,21 @@ export function talesOf(all: Json | undefined, narrative: Json | undefined): Tal
   });
   const now = textOf(narrative);
   // Heroes may have acted since it was told.
-  if (now === null || tales.slice(-LATELY).some(tale => taleText(tale) === now)) return tales;
-  return [...tales, { key: "narrative", speaker: null, at: null, entry: now }];
+  if (now === null || tales.slice(-LATELY).some(({ entry }) => taleText(entry) === now))
+    return tales;
+  return [...tales, { key: "narrative", entry: now }];
 }
 
-function taleOf(key: string, entry: Json): Tale {
-  if (!isObject(entry)) return { key, speaker: null, at: null, entry };
+function taleOf(key: string, entry: Json): Told {
   // By its id it stays the same entry where those before it are let go of.
-  const name = textOf(entry.id) ?? key;
-  return { key: name, speaker: textOf(entry.speaker), at: textOf(entry.at), entry };
+  return { key: (isObject(entry) ? textOf(entry.id) : null) ?? key, entry };
 }
 
-function taleText({ entry }: Tale): string | null {
-  return textOf(isObject(entry) ? entry.text : entry);
+/** An entry's text: also of a narration, as far as it is logged. */
+export function taleText(entry: Json): string {
+  if (!isObject(entry)) return textOf(entry) ?? "";
+  if (!Array.isArray(entry.parts)) return textOf(entry.text) ?? "";
+  return entry.parts.filter(part => typeof part === "string").join("");
 }
 
 /** Somebody whose turn it may be: a character, or whoever else has an initiative. */
@@ -173,7 +160,12 @@ export interface Actor {
   /** By what else they are called in the document: an id, a name. */
   called: (string | null)[];
   name: string;
+  /** What they rolled; null: it is not said. */
+  roll: string | null;
+  more: Json | null;
 }
+
+const ROLLS = ["initiative", "roll", "score", "total"];
 
 /**
  * The order of a fight: from `initiative`, else from `turn_info.order`.
@@ -187,11 +179,28 @@ export function orderOf(
 ): Actor[] {
   const own = entriesOf(initiative);
   const told = own.length > 0 ? own : entriesOf(isObject(info) ? info.order : undefined);
-  return told.map(([key, each]) => {
-    const text = nameOf(each) ?? key;
+  // As an object: what each of them has rolled.
+  const rolled = told === own && isObject(initiative);
+  return told.flatMap(([key, each]) => {
+    if (each === null) return [];
+    const alone = rolled && textOf(each) !== null;
+    const text = alone ? key : (nameOf(each) ?? key);
     const character = party.find(one => one.key === text || textOf(one.value.id) === text);
     const id = isObject(each) ? textOf(each.id) : null;
-    return { key, called: [id, text, character?.key ?? null], name: character?.name ?? text };
+    const roll = alone
+      ? each
+      : isObject(each)
+        ? each[ROLLS.find(one => textOf(each[one])) ?? ""]
+        : null;
+    return [
+      {
+        key,
+        called: [id, text, character?.key ?? null],
+        name: character?.name ?? text,
+        roll: textOf(roll),
+        more: moreOf(each, ROLLS),
+      },
+    ];
   });
 }
 
@@ -224,15 +233,4 @@ export function nameOfCurrent(
     order.find(each => each.called.includes(current))?.name ??
     (isObject(info) ? nameOf(info.current) : null)
   );
-}
-
-/** Whatever has no place of its own on the page. */
-export function restOf(document: JsonObject): [string, Json][] {
-  return Object.entries(document).filter(([member]) => !SHOWN.has(member));
-}
-
-/** A member's name for people: `combat_status` is Combat status. */
-export function label(member: string): string {
-  const text = member.replaceAll(/[_-]+/g, " ").trim();
-  return text === "" ? "—" : text[0]?.toUpperCase() + text.slice(1);
 }

@@ -5,6 +5,7 @@ import { type ReactNode, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Closed } from "./Closed.js";
 import type { Entered, Following } from "./enter.js";
+import { NotYours } from "./NotYours.js";
 import type { Seat } from "./seat.js";
 import type { SignIn } from "./signin.js";
 
@@ -28,6 +29,8 @@ function elementOf<T>(entered: Entered<T>, inside: (seated: T) => ReactNode): Re
       return inside(entered.seated);
     case "door":
       return <Door signIn={entered.signIn} />;
+    case "other":
+      return <NotYours seat={entered.seat} />;
     case "closed":
       return <Closed sentence={entered.sentence} />;
   }

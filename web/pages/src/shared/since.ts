@@ -1,37 +1,52 @@
 /** What has changed since the last visit: between what was kept and what is there now. */
 
-import { isObject, type Json, type JsonObject } from "@questlog/client";
+import { equal, isObject, type Json, type JsonObject } from "@questlog/client";
 import {
   type Character,
-  charactersOf,
+  charactersByName,
   conditionsOf,
   hitPointsOf,
   itemsOf,
   talesOf,
 } from "./document.js";
 
+import { nameOf, textOf, thingsOf } from "./things.js";
+
 const MOST = 12;
 
 /** Sentences, the most telling first; none where nothing of the kind has changed. */
-export function changesSince(before: JsonObject, after: JsonObject): string[] {
-  const told = [...tales(before, after), ...party(before, after), ...scene(before, after)];
+export function changesSince(
+  before: JsonObject,
+  after: JsonObject,
+  playerId: string | null,
+): string[] {
+  const told = [
+    ...tales(before, after),
+    ...secrets(before, after, playerId),
+    ...party(before, after),
+    ...scene(before, after),
+  ];
   return told.length > MOST ? [...told.slice(0, MOST), `and ${told.length - MOST} more`] : told;
 }
 
 function* tales(before: JsonObject, after: JsonObject): Generator<string> {
-  const known = new Set(talesOf(before.all_narratives, before.narrative).map(each => each.key));
-  const all = talesOf(after.all_narratives, after.narrative);
-  const fresh = all.filter(each => !known.has(each.key)).length;
+  // A story that lets go of its oldest entries has others at each place.
+  const known = new Set(entriesIn(before));
+  const fresh = entriesIn(after).filter(entry => !known.has(entry)).length;
   if (fresh > 0) yield fresh === 1 ? "The story went on." : `The story went on by ${fresh} parts.`;
 }
 
+function entriesIn({ all_narratives: all, narrative }: JsonObject): string[] {
+  return talesOf(all, narrative).map(({ entry }) => JSON.stringify(entry));
+}
+
 function* party(before: JsonObject, after: JsonObject): Generator<string> {
-  const then = new Map(charactersOf(before.characters).map(each => [each.key, each]));
-  for (const now of charactersOf(after.characters)) {
-    const known = then.get(now.key);
-    then.delete(now.key);
+  const then = charactersByName(before.characters);
+  for (const [name, now] of charactersByName(after.characters)) {
+    const known = then.get(name);
+    then.delete(name);
     if (known === undefined) yield `${now.name} joined.`;
-    else if (known.value !== now.value) yield* changes(known, now);
+    else if (!equal(known.value, now.value)) yield* changes(known, now);
   }
   for (const gone of then.values()) yield `${gone.name} is gone.`;
 }
@@ -59,9 +74,30 @@ function* scene(before: JsonObject, after: JsonObject): Generator<string> {
     come: each => `A threat: ${each}.`,
     gone: each => `A threat less: ${each}.`,
   });
-  if (isObject(after.scene) && isObject(before.scene) && after.scene.name !== before.scene.name) {
-    yield `The scene is now: ${String(after.scene.name)}.`;
-  }
+  const [then, now] = [nameOf(before.scene), nameOf(after.scene)];
+  if (now !== null && then !== now) yield `The scene is now: ${now}.`;
+  const about = (value: Json | undefined) => thingsOf(value).map(each => each.name);
+  yield* difference(about(before.environmental_conditions), about(after.environmental_conditions), {
+    come: each => `About you: ${each}.`,
+    gone: each => `No longer about you: ${each}.`,
+  });
+  const turn = textOf(after.turn);
+  if (turn !== null && turn !== textOf(before.turn)) yield `It is turn ${turn}.`;
+  const round = isObject(after.turn_info) ? textOf(after.turn_info.round) : null;
+  const known = isObject(before.turn_info) ? textOf(before.turn_info.round) : null;
+  if (round !== null && round !== known) yield `It is round ${round}.`;
+}
+
+/** What only whoever looks may see: that there is something new is enough here. */
+function* secrets(
+  before: JsonObject,
+  after: JsonObject,
+  playerId: string | null,
+): Generator<string> {
+  if (playerId === null || !isObject(after.private)) return;
+  const then = isObject(before.private) ? before.private[playerId] : undefined;
+  const now = after.private[playerId];
+  if (now !== undefined && !equal(then, now)) yield "There is something new for your eyes.";
 }
 
 function* difference(
