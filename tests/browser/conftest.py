@@ -10,6 +10,11 @@ from playwright.async_api import Browser, async_playwright
 from tests.browser.finding import find_browser
 
 
+@pytest.fixture(autouse=True)
+def parts_are_tested_elsewhere(untraced: None) -> None:
+    """Have no line counted that a test here runs: what it is about is the pages."""
+
+
 @pytest.fixture(scope="session")
 def executable() -> str:
     """Return the path of a browser; skips where none can be had, saying so."""

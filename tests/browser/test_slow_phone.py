@@ -1,4 +1,4 @@
-"""A slow phone: the game is seen before all of the page has come, and nothing is lost on the way."""
+"""A slow phone: the game is seen before all of the page has come; nothing is lost on the way."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ async def phone(browser: Browser) -> BrowserContext:
     return await browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
 
 
-async def test_the_game_is_seen_before_the_page_is_there(
-    served: Guarded, browser: Browser
-) -> None:
+async def test_the_game_is_seen_before_the_page_is_there(served: Guarded, browser: Browser) -> None:
     context = await phone(browser)
     coming = await held_up(context, served)
     watched = Watched(await context.new_page())

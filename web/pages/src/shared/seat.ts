@@ -1,6 +1,9 @@
 /**
  * How a page gets in: by a token or an invite behind the `#`, which no browser sends anywhere and
  * which leaves the address bar at once, or by the seat that this browser got before.
+ *
+ * A token that came by a link is this tab's until the server has taken it: a link that somebody
+ * made up costs nobody the seat they have.
  */
 
 import { CallError, Server } from "./server.js";
@@ -14,6 +17,8 @@ export interface Seat {
   token: string | null;
   playerId: string | null;
   role: Role;
+  /** Why the link that was opened is not what seats them; null: it is, or there was none. */
+  notice: string | null;
 }
 
 export type Role = "dm" | "player" | "spectator";
@@ -35,23 +40,43 @@ export async function findSeat(role: "player" | "dm" = "player"): Promise<Seat> 
   const query = new URLSearchParams(location.search);
   const given = new URLSearchParams(location.hash.slice(1));
   history.replaceState(null, "", location.pathname + location.search);
-  const campaignId = query.get("campaign_id");
-  const place = { url, campaignId, table: query.get("table") ?? "main" };
+  const campaignId = query.get("campaign_id") || null;
+  const place = { url, campaignId, table: query.get("table") || "main" };
   const name = placeOf(place, role);
   const invite = given.get("invite");
-  const token = given.get("token") ?? (invite === null ? null : await join(url, invite, name));
-  const known = token ?? kept(name);
+  let notice = read("sessionStorage", NOTICE);
+  remove("sessionStorage", NOTICE);
+  let token = given.get("token")?.trim() ?? null;
+  if (token !== null && !/^[\w.-]+$/.test(token)) {
+    token = null;
+    notice = MANGLED;
+  }
+  if (token === null && invite !== null) {
+    const joined = await join(url, invite, name);
+    if (joined.is === "seated") token = joined.token;
+    else notice = joined.sentence;
+  }
+  if (token !== null) write("sessionStorage", name, token);
+  const known = token ?? read("sessionStorage", name) ?? read("localStorage", name);
+  if (known === null && notice === MANGLED) throw new NoSeatError(MANGLED);
   const said = claimsOf(known);
-  // A player's at the DM's page would be found there instead of the DM's.
-  const fits = role === "player" || !isRole(said?.role) || said.role === "dm";
-  if (token !== null && fits) keep(name, token);
   const believed = query.get("player_id");
   return {
     ...place,
     token: known,
     role: isRole(said?.role) ? said.role : role,
     playerId: known === null ? believed : typeof said?.sub === "string" ? said.sub : null,
+    notice,
   };
+}
+
+/** The server has taken a seat: from now on it is this browser's. */
+export function keepSeat(seat: Seat, role: "player" | "dm"): void {
+  const name = placeOf(seat, role);
+  // A player's at the DM's page would be found there instead of the DM's.
+  const fits = role === "player" || seat.role === "dm";
+  if (seat.token === null || !fits || read("sessionStorage", name) !== seat.token) return;
+  if (write("localStorage", name, seat.token)) remove("sessionStorage", name);
 }
 
 /**
@@ -60,59 +85,111 @@ export async function findSeat(role: "player" | "dm" = "player"): Promise<Seat> 
  */
 export function carrySeat(seat: Seat, role: "player" | "dm", campaignId: string): void {
   const name = placeOf({ ...seat, campaignId }, role);
-  if (seat.token !== null && kept(name) === null) keep(name, seat.token);
+  if (seat.token !== null && read("localStorage", name) === null) {
+    write("localStorage", name, seat.token);
+  }
 }
 
-/** Let go of a seat that the server takes no more. */
-export function leaveSeat(seat: Seat, role: "player" | "dm"): void {
-  try {
-    localStorage.removeItem(PREFIX + placeOf(seat, role));
-  } catch {
-    // A private window kept nothing.
+/** Have a player's seat found at the player's page, by this tab, unless there is one. */
+export function offerSeat(seat: Seat): void {
+  const name = placeOf(seat, "player");
+  if (seat.token !== null && read("localStorage", name) === null) {
+    write("sessionStorage", name, seat.token);
   }
+}
+
+/** Let go of a seat that the server does not take; returns whether this browser has another. */
+export function leaveSeat(seat: Seat, role: "player" | "dm"): boolean {
+  const name = placeOf(seat, role);
+  if (read("localStorage", name) === seat.token) remove("localStorage", name);
+  if (read("sessionStorage", name) === seat.token) remove("sessionStorage", name);
+  return hasAnother(name);
+}
+
+/** The same for one that the server has never taken; another stays. */
+export function leaveUnproven(seat: Seat, role: "player" | "dm"): boolean {
+  const name = placeOf(seat, role);
+  if (seat.token === null || read("sessionStorage", name) !== seat.token) return false;
+  remove("sessionStorage", name);
+  return read("localStorage", name) !== seat.token && hasAnother(name);
+}
+
+function hasAnother(name: string): boolean {
+  if (read("localStorage", name) === null) return false;
+  write("sessionStorage", NOTICE, "The link was not taken. This is your own seat.");
+  return true;
 }
 
 function placeOf({ campaignId, table }: Pick<Seat, "campaignId" | "table">, role: string): string {
   return `${role} ${campaignId ?? `table ${table}`}`;
 }
 
-async function join(url: string, invite: string, name: string): Promise<string | null> {
+/** What is to be said once the page is opened anew. */
+const NOTICE = "notice";
+const MANGLED = "The link was not taken: it is not whole.";
+
+type Joined = { is: "seated"; token: string } | { is: "refused"; sentence: string | null };
+
+async function join(url: string, invite: string, name: string): Promise<Joined> {
+  const again = read("localStorage", joinName(invite)) !== null;
   try {
     // One id for each invite: asked again after an answer got lost, the server knows it by that.
     const body = { invite, id: joinId(invite) };
     const server = new Server({ url, token: null });
-    return (await server.call<{ token: string }>("/api/join", { body })).token;
+    const { token } = await server.call<{ token: string }>("/api/join", { body });
+    return { is: "seated", token };
   } catch (error) {
     if (!(error instanceof CallError && error.final)) throw error;
-    // The link was used before, by this browser, which still has the seat.
-    if (kept(name) !== null) return null;
-    throw new NoSeatError(error.message);
+    const seated = (read("sessionStorage", name) ?? read("localStorage", name)) !== null;
+    if (!seated) throw new NoSeatError(error.message);
+    // This browser's own, opened once more, has done what it was for; another's has done nothing.
+    const sentence = again
+      ? null
+      : `The link was not taken: ${error.message} This is your own seat.`;
+    return { is: "refused", sentence };
   }
 }
 
+function joinName(invite: string): string {
+  return `join ${invite.slice(0, 8)}`;
+}
+
 function joinId(invite: string): string {
-  const name = `join ${invite.slice(0, 8)}`;
-  const known = kept(name);
+  const name = joinName(invite);
+  const known = read("localStorage", name);
   if (known !== null) return known;
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const made = Array.from(bytes, byte => byte.toString(16).padStart(2, "0")).join("");
-  keep(name, made);
+  write("localStorage", name, made);
   return made;
 }
 
-function kept(name: string): string | null {
+type Place = "sessionStorage" | "localStorage";
+
+// A private window may refuse to keep anything: the seat then lasts as long as the page is open.
+
+function read(place: Place, name: string): string | null {
   try {
-    return localStorage.getItem(PREFIX + name);
+    return globalThis[place].getItem(PREFIX + name);
   } catch {
     return null;
   }
 }
 
-function keep(name: string, value: string): void {
+function write(place: Place, name: string, value: string): boolean {
   try {
-    localStorage.setItem(PREFIX + name, value);
+    globalThis[place].setItem(PREFIX + name, value);
+    return true;
   } catch {
-    // A private window forgets; the seat then lasts as long as the page is open.
+    return false;
+  }
+}
+
+function remove(place: Place, name: string): void {
+  try {
+    globalThis[place].removeItem(PREFIX + name);
+  } catch {
+    // Then there is nothing to be removed.
   }
 }
 

@@ -92,3 +92,31 @@ async function refusal(answer: Response): Promise<CallError> {
     Number.isFinite(after) ? after : null,
   );
 }
+
+/** Milliseconds between two attempts where the server does not say. */
+const BETWEEN = 2_000;
+
+/**
+ * What `call` brings, over as many attempts as it takes.
+ *
+ * @param failed told why an attempt failed, before it is made again.
+ * @throws CallError: another attempt would be refused too; AbortError: `signal`.
+ */
+export async function persist<T>(
+  call: () => Promise<T>,
+  signal: AbortSignal,
+  failed: (sentence: string) => void,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof CallError && error.final) throw error;
+      failed(sentenceOf(error));
+      const after = error instanceof CallError ? error.after : null;
+      await new Promise(resolve => setTimeout(resolve, after ?? BETWEEN));
+      signal.throwIfAborted();
+    }
+  }
+}
