@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -185,17 +187,6 @@ async def test_an_invite_is_a_link_and_a_code_that_seat_a_player(
     await expect(page.locator(".company")).to_contain_text("oda")
 
 
-async def test_the_wheel_is_taken_and_let_go_of(served: Guarded, browser: Browser) -> None:
-    watched = await console(served, browser)
-    page = watched.page
-    await page.get_by_role("button", name="Take the wheel").click()
-    await watched.shows("You are at the wheel.")
-    other = await console(served, browser)
-    await other.shows("The console is at the wheel.")
-    await page.get_by_role("button", name="Let go").click()
-    await watched.shows("Nobody is at the wheel.")
-
-
 async def test_nothing_is_in_the_way_of_those_who_do_not_see(
     served: Guarded, browser: Browser
 ) -> None:
@@ -218,7 +209,7 @@ async def test_a_player_at_the_console_is_told_plainly(served: Guarded, browser:
     token = await served.token("player", "mira")
     context = await browser.new_context()
     watched = await opened(context, f"{served.url}/dm?campaign_id=c#token={token}")
-    await watched.shows("This is the DM's console")
+    await watched.shows("This page is the DM")
     assert "CANARY" not in await watched.page.content()
     # Nothing of what a DM sees is left in the browser.
     other = await console(served, browser)
@@ -228,17 +219,39 @@ async def test_a_player_at_the_console_is_told_plainly(served: Guarded, browser:
 async def test_a_campaign_is_begun_from_a_file_and_played(
     served: Guarded, browser: Browser, tmp_path: Path
 ) -> None:
-    recording = tmp_path / "evening.jsonl"
-    recording.write_text('{"initial_state": {"narrative": "From a file."}}\n{"state": {}}\n')
+    lines = [
+        {"campaign_id": "x", "initial_state": {"narrative": "From a file."}},
+        {"ts": "2026-11-26T21:14:00Z", "actor": "DM", "kind": "Told!", "state": {"narrative": "A"}},
+        {"kind": "campaign.created", "state": {"narrative": "B"}},
+        {"kind": None, "state": {"narrative": "B", "turn": 2, "id": 1367603368650038267}},
+    ]
+    recording = tmp_path / "evening.jsonl.gz"
+    recording.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"format": "questlog.log.1", "campaign_id": "x"}\n')
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
     token = await served.token("dm", campaign_id="new")
     context = await browser.new_context()
     watched = await opened(context, f"{served.url}/dm?table=main#token={token}")
     page = watched.page
     await page.get_by_text("Begin another").click()
     await page.get_by_label("Its id").fill("new")
+    for wrong, told in ((log, "questlog import FILE"), (broken, "holds no document")):
+        await page.get_by_label("From a file").set_input_files(str(wrong))
+        await page.get_by_role("button", name="Begin", exact=True).click()
+        await watched.shows(told)
     await page.get_by_label("From a file").set_input_files(str(recording))
     await page.get_by_role("button", name="Begin", exact=True).click()
-    await watched.shows("From a file.")
+    await watched.shows("Turn 2")
+    async with served.calling(token=token) as dm:
+        _, answer = await dm("GET", "/api/campaigns/new/events?limit=10")
+    kinds = [each["kind"] for each in answer["events"]]
+    assert kinds == ["campaign.created", "told", "recorded.campaign.created", "step"]
+    # Digits that a browser would round are as they were.
+    values = [each["value"] for each in answer["events"][3]["patch"]]
+    assert sorted(values) == [2, 1367603368650038267]
+    assert answer["events"][1]["meta"] == {"ts": "2026-11-26T21:14:00Z", "actor": "DM"}
     await page.get_by_role("button", name="Campaigns").click()
     await page.get_by_role("button", name="Play now").click()
     await watched.shows("at the table main")

@@ -1,11 +1,12 @@
 /** The campaigns there are: opened, put on a table, begun, brought in from a file. */
 
-import { isObject, type JsonObject } from "@questlog/client";
+import type { JsonObject } from "@questlog/client";
 import { useView } from "@questlog/react";
 import { type FormEvent, useCallback, useEffect, useState } from "react";
 import { carrySeat, type Seat } from "../shared/seat.js";
 import { placeOf, type Server, sentenceOf } from "../shared/server.js";
 import { useDesk } from "./desk.js";
+import { bringIn } from "./importing.js";
 
 interface Campaign {
   campaign_id: string;
@@ -112,15 +113,19 @@ function Create({ seat, attempt }: { seat: Seat; attempt: Attempt }) {
   const [id, setId] = useState("");
   const [title, setTitle] = useState("");
   const [file, setFile] = useState<File | null>(null);
+  /** How far an import has come; null: there is none. */
+  const [steps, setSteps] = useState<number | null>(null);
 
   async function create(event: FormEvent): Promise<void> {
     event.preventDefault();
+    const [campaignId, named] = [id.trim(), title.trim() === "" ? null : title.trim()];
+    setSteps(0);
     const done = await attempt(async () => {
-      const structured_data = file === null ? EMPTY : documentOf(await file.text());
-      const named = title.trim() === "" ? {} : { title: title.trim() };
-      const body = { structured_data, ...named };
-      await server.call(placeOf(id.trim()), { method: "PUT", body });
+      if (file !== null) return bringIn(server, campaignId, named, file, setSteps);
+      const body = { structured_data: EMPTY, ...(named === null ? {} : { title: named }) };
+      return server.call(placeOf(campaignId), { method: "PUT", body });
     });
+    setSteps(null);
     if (!done) return;
     carrySeat(seat, "dm", id.trim());
     location.search = `?campaign_id=${encodeURIComponent(id.trim())}`;
@@ -139,34 +144,22 @@ function Create({ seat, attempt }: { seat: Seat; attempt: Attempt }) {
           <input value={title} onChange={event => setTitle(event.target.value)} />
         </label>
         <label>
-          From a file, JSON or a recording
+          From a file: a document as JSON, or a recording (.jsonl, .gz)
           <input
             type="file"
-            accept=".json,.jsonl,application/json"
+            accept=".json,.jsonl,.gz,application/json"
             onChange={event => setFile(event.target.files?.[0] ?? null)}
           />
         </label>
-        <button type="submit" className="main">
+        <button type="submit" className="main" disabled={steps !== null}>
           Begin
         </button>
+        {steps !== null && steps > 0 && (
+          <p className="hush small" role="status">
+            {steps === 1 ? "One step" : `${steps} steps`} brought in…
+          </p>
+        )}
       </form>
     </details>
   );
-}
-
-/**
- * The document in a file: JSON as it is, or a recording's first.
- *
- * @throws Error: it is neither.
- */
-function documentOf(text: string): JsonObject {
-  for (const part of [text, text.split("\n", 1)[0] ?? ""]) {
-    try {
-      const value: unknown = JSON.parse(part);
-      if (isObject(value)) return isObject(value.initial_state) ? value.initial_state : value;
-    } catch {
-      // A recording is a line of JSON after another: its first holds the document.
-    }
-  }
-  throw new Error("The file holds no document.");
 }

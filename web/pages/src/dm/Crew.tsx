@@ -4,7 +4,7 @@ import type { Member } from "@questlog/client";
 import { useClient, useView } from "@questlog/react";
 import { generate } from "lean-qr";
 import { toSvgPath } from "lean-qr/extras/svg";
-import { type FormEvent, useMemo, useState } from "react";
+import { type FormEvent, useEffect, useMemo, useState } from "react";
 import { memberName } from "../play/Company.js";
 import { placeOf } from "../shared/server.js";
 import { useDesk } from "./desk.js";
@@ -44,9 +44,14 @@ function Wheel() {
   const client = useClient();
   const desk = useDesk();
   const lease = useView(view => view.company.lease, null);
-  if (client === null) return null;
+  const mine = useView(view => view.steering, false);
+  const campaignId = useView(view => view.campaignId, null);
   const held = lease?.lease ?? null;
-  const mine = client.steering;
+  useEffect(() => {
+    // After a reload this is still the console that took it.
+    if (held !== null && keptLease(campaignId) === held) client?.holdLease(held);
+  }, [client, held, campaignId]);
+  if (client === null) return null;
   return (
     <div className="row">
       <p className="small hush">
@@ -60,13 +65,39 @@ function Wheel() {
         type="button"
         aria-pressed={mine}
         onClick={() =>
-          void desk.attempt(() => (mine ? client.releaseLease() : client.takeLease("The console")))
+          void desk.attempt(async () => {
+            if (mine) return client.releaseLease();
+            const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+            const { version } = await client.takeLease(`A console, since ${time},`);
+            keepLease(campaignId, version);
+          })
         }
       >
         {mine ? "Let go" : "Take the wheel"}
       </button>
     </div>
   );
+}
+
+function leaseName(campaignId: string | null): string {
+  return `questlog.lease ${campaignId ?? ""}`;
+}
+
+/** The lease that this tab has taken; null: none. */
+function keptLease(campaignId: string | null): number | null {
+  try {
+    return Number(sessionStorage.getItem(leaseName(campaignId)) ?? Number.NaN);
+  } catch {
+    return null;
+  }
+}
+
+function keepLease(campaignId: string | null, lease: number): void {
+  try {
+    sessionStorage.setItem(leaseName(campaignId), String(lease));
+  } catch {
+    // Then it is held for as long as the page is open.
+  }
 }
 
 /** A link for a player, and the same for a phone's camera. */

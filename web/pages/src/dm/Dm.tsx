@@ -2,19 +2,20 @@ import { useView } from "@questlog/react";
 import { useState } from "react";
 import { Scene } from "../play/Scene.js";
 import { Story } from "../play/Story.js";
-import { textOf } from "../shared/document.js";
+import { Closed } from "../shared/Closed.js";
 import { Head } from "../shared/Head.js";
 import { Lamp } from "../shared/Lamp.js";
 import { Part } from "../shared/Part.js";
 import type { Seat } from "../shared/seat.js";
 import { Tabs } from "../shared/Tabs.js";
+import { textOf } from "../shared/things.js";
 import { Campaigns } from "./Campaigns.js";
 import { Crew, Invite } from "./Crew.js";
 import { DeskProvider } from "./desk.js";
 import { Editor } from "./Editor.js";
 import { Inbox } from "./Inbox.js";
 import { Quick } from "./Quick.js";
-import { RulesPanel } from "./RulesPanel.js";
+import { type Draft, RulesPanel } from "./RulesPanel.js";
 import { SeeAs } from "./SeeAs.js";
 import { Tell } from "./Tell.js";
 import { useRules } from "./useRules.js";
@@ -27,7 +28,9 @@ export function Dm({ seat }: { seat: Seat }) {
   const closed = useView(view => view.connection.closed, null);
   const waiting = useView(view => view.connection.state === "waiting", false);
   const hasDocument = useView(view => view.document !== null, false);
-  const role = seat.role === "dm";
+  if (closed?.code === "unauthenticated" && !hasDocument) {
+    return <Closed code={closed.code} sentence={closed.message} />;
+  }
   return (
     <DeskProvider seat={seat}>
       <div className="frame dm">
@@ -37,17 +40,12 @@ export function Dm({ seat }: { seat: Seat }) {
             {closed.message}
           </p>
         )}
-        {!role && (
-          <p className="notice ember" role="alert">
-            This is the DM's console, and your seat is a {seat.role}'s.
-          </p>
-        )}
-        {hasDocument && role ? (
+        {hasDocument ? (
           <Console seat={seat} />
         ) : (
           <main className="waiting">
             {waiting && <p className="tale">Nothing is being played at this table.</p>}
-            {role && <Campaigns seat={seat} />}
+            <Campaigns seat={seat} />
           </main>
         )}
       </div>
@@ -77,8 +75,17 @@ function Top({ seat }: { seat: Seat }) {
 function Console({ seat }: { seat: Seat }) {
   const [shown, setShown] = useState<Shown>("Play");
   const rules = useRules();
+  const [draft, setDraft] = useState<Draft | null>(null);
+  const leased = useView(view => view.leased, false);
+  const lease = useView(view => view.company.lease, null);
   return (
     <>
+      {lease !== null && lease.lease !== null && !leased && (
+        <p className="notice river small" role="status">
+          {lease.name ?? lease.member ?? "Another"} is at the wheel: what you do here goes past
+          them.
+        </p>
+      )}
       <Tabs name="Views" of={VIEWS} shown={shown} show={setShown} className="views" />
       <main className={`desk ${shown.toLowerCase()}`}>
         {shown === "Play" && (
@@ -118,7 +125,7 @@ function Console({ seat }: { seat: Seat }) {
         )}
         {shown === "Visibility" && (
           <Part name="The rules">
-            <RulesPanel rules={rules} />
+            <RulesPanel rules={rules} draft={draft} setDraft={setDraft} />
           </Part>
         )}
         {shown === "Campaigns" && <Campaigns seat={seat} />}

@@ -3,11 +3,21 @@
  * one commit, which tests that the value is still what was seen.
  */
 
-import { isObject, type Json, joinPointer } from "@questlog/client";
+import {
+  equal,
+  getAt,
+  isObject,
+  type Json,
+  type JsonObject,
+  joinPointer,
+  parsePointer,
+} from "@questlog/client";
 import { useView } from "@questlog/react";
-import { type FormEvent, memo, useState } from "react";
-import { edit } from "./actions.js";
-import { useDesk } from "./desk.js";
+import { type FormEvent, memo, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useStore } from "../shared/store.js";
+import { isTooLarge } from "../shared/things.js";
+import { edit, insert } from "./actions.js";
+import { type Draft, useDesk } from "./desk.js";
 
 /** Of a list longer than this the last are shown, and the others as they are asked for. */
 const PAGE = 100;
@@ -22,9 +32,26 @@ export function Editor() {
         A value is JSON: <code>12</code>, <code>"text"</code>, <code>true</code>,{" "}
         <code>{"{…}"}</code>; anything else is taken as text.
       </p>
+      <Orphans document={document} />
       <Members pointer="" value={document} depth={0} />
     </div>
   );
+}
+
+/** What was being written where nothing is any more: somebody has taken it away. */
+function Orphans({ document }: { document: JsonObject }) {
+  const desk = useDesk();
+  const drafts = useStore(desk.drafts);
+  const gone = [...drafts].filter(([at]) => getAt(document, parsePointer(at)) === undefined);
+  return gone.map(([pointer, { text }]) => (
+    <div className="field" key={pointer} role="alert">
+      <p className="ember small">{pointer} is gone. This is what you were writing there:</p>
+      <textarea readOnly aria-label={`What was written at ${pointer}`} value={text} />
+      <button type="button" onClick={() => desk.draft(pointer, null)}>
+        Leave
+      </button>
+    </div>
+  ));
 }
 
 const Node = memo(function Node({
@@ -39,12 +66,24 @@ const Node = memo(function Node({
   depth: number;
 }) {
   const [open, setOpen] = useState(false);
-  const [editing, setEditing] = useState(false);
+  const desk = useDesk();
+  const draft = useDraft(pointer);
+  const line = useRef<HTMLDivElement>(null);
+  const [left, setLeft] = useState(0);
+  useEffect(() => {
+    // Whoever has written goes on from where they began.
+    if (left > 0) line.current?.querySelector<HTMLElement>("[data-edit]")?.focus();
+  }, [left]);
+  const begin = () => desk.draft(pointer, { seen: value, text: JSON.stringify(value, null, 2) });
+  const done = (): void => {
+    desk.draft(pointer, null);
+    setLeft(left + 1);
+  };
   const inner = Array.isArray(value) || isObject(value);
   const size = inner ? Object.keys(value).length : 0;
   return (
     <div className="node">
-      <div className="line">
+      <div className="line" ref={line}>
         {inner ? (
           <button
             type="button"
@@ -57,27 +96,24 @@ const Node = memo(function Node({
         ) : (
           <span className="name hush">{name}</span>
         )}
-        {editing ? (
-          <Field pointer={pointer} value={value} done={() => setEditing(false)} />
+        {draft !== undefined ? (
+          <Field pointer={pointer} value={value} draft={draft} done={done} />
         ) : (
           <>
             {!inner && (
               <button
                 type="button"
                 className="value"
+                data-edit
                 aria-label={`${JSON.stringify(value)}: change ${pointer}`}
-                onClick={() => setEditing(true)}
+                onClick={begin}
               >
                 {JSON.stringify(value)}
               </button>
             )}
             <span className="more">
               {inner && (
-                <button
-                  type="button"
-                  aria-label={`Edit ${pointer}`}
-                  onClick={() => setEditing(true)}
-                >
+                <button type="button" data-edit aria-label={`Edit ${pointer}`} onClick={begin}>
                   Edit
                 </button>
               )}
@@ -119,19 +155,36 @@ function Members({ pointer, value, depth }: { pointer: string; value: Json; dept
   );
 }
 
-function Field({ pointer, value, done }: { pointer: string; value: Json; done: () => void }) {
+function useDraft(pointer: string): Draft | undefined {
+  const { drafts } = useDesk();
+  return useSyncExternalStore(drafts.subscribe, () => drafts.read().get(pointer));
+}
+
+interface Of {
+  pointer: string;
+  value: Json;
+  draft: Draft;
+  done: () => void;
+}
+
+function Field({ pointer, value, draft, done }: Of) {
   const desk = useDesk();
-  const [text, setText] = useState(JSON.stringify(value, null, 2));
-  function save(event: FormEvent): void {
+  // What is replaced is what was seen when it was opened, and nothing that came there since.
+  const { seen, text } = draft;
+  const setText = (text: string) => desk.draft(pointer, { seen, text });
+  const [busy, setBusy] = useState(false);
+  const read = readValue(text);
+  const inside = isTooLarge(seen);
+  async function save(event: FormEvent): Promise<void> {
     event.preventDefault();
-    const after = readValue(text);
-    if (JSON.stringify(after) !== JSON.stringify(value)) {
-      void desk.act(edit(pointer, value, after));
-    }
-    done();
+    if (read === null || inside || busy) return;
+    setBusy(true);
+    const { value: after } = read;
+    if (equal(after, seen) || (await desk.act(() => edit(pointer, seen, after)))) done();
+    else setBusy(false);
   }
   return (
-    <form className="field" onSubmit={save}>
+    <form className="field" onSubmit={event => void save(event)}>
       <textarea
         // biome-ignore lint/a11y/noAutofocus: it was opened to be written in
         autoFocus
@@ -141,13 +194,22 @@ function Field({ pointer, value, done }: { pointer: string; value: Json; done: (
         onChange={event => setText(event.target.value)}
         onKeyDown={event => {
           if (event.key === "Escape") done();
-          if (event.key === "Enter" && !event.shiftKey) save(event);
+          if (event.key === "Enter" && !event.shiftKey) void save(event);
         }}
       />
-      <button type="submit">Save</button>
+      <button type="submit" disabled={read === null || inside || busy}>
+        Save
+      </button>
       <button type="button" onClick={done}>
         Leave
       </button>
+      {read === null && <p className="ember small">This is not JSON yet. A text is put in "".</p>}
+      {inside && <p className="ember small">It holds a number that a browser would round.</p>}
+      {!busy && !equal(seen, value) && (
+        <p className="ember small" role="alert">
+          It has changed meanwhile, to {JSON.stringify(value).slice(0, 80)}: leave, and look again.
+        </p>
+      )}
     </form>
   );
 }
@@ -169,21 +231,22 @@ function Add({ pointer, list }: { pointer: string; list: boolean }) {
       </button>
     );
   }
-  function save(event: FormEvent): void {
+  const read = readValue(text);
+  async function save(event: FormEvent): Promise<void> {
     event.preventDefault();
+    if (read === null) return;
     const place = pointer + (list ? "/-" : joinPointer([name]));
-    void desk.act(edit(place, undefined, readValue(text)));
+    if (!(await desk.act(document => insert(document, place, read.value)))) return;
     setOpen(false);
     setName("");
     setText("");
   }
   return (
-    <form className="field" onSubmit={save}>
+    <form className="field" onSubmit={event => void save(event)}>
       {!list && (
         <input
           aria-label="The member's name"
           placeholder="name"
-          required
           value={name}
           onChange={event => setName(event.target.value)}
         />
@@ -194,7 +257,9 @@ function Add({ pointer, list }: { pointer: string; list: boolean }) {
         value={text}
         onChange={event => setText(event.target.value)}
       />
-      <button type="submit">Add</button>
+      <button type="submit" disabled={read === null}>
+        Add
+      </button>
       <button type="button" onClick={() => setOpen(false)}>
         Leave
       </button>
@@ -208,18 +273,18 @@ function Remove({ pointer, value }: { pointer: string; value: Json }) {
     <button
       type="button"
       aria-label={`Remove ${pointer}`}
-      onClick={() => void desk.act(edit(pointer, value, undefined))}
+      onClick={() => void desk.act(() => edit(pointer, value, undefined))}
     >
       ×
     </button>
   );
 }
 
-/** JSON where it is some; else the text itself, as people write it. */
-function readValue(text: string): Json {
+/** JSON where it is some; null where it was meant to be; else the text itself, as people write it. */
+function readValue(text: string): { value: Json } | null {
   try {
-    return JSON.parse(text) as Json;
+    return { value: JSON.parse(text) as Json };
   } catch {
-    return text;
+    return /^\s*[[{"]/.test(text) ? null : { value: text };
   }
 }

@@ -1,20 +1,30 @@
 /** Who may see what: the rules, and what each player would see under them, before they are put. */
 
 import { isObject, type JsonObject } from "@questlog/client";
-import { useEffect, useMemo, useState } from "react";
-import { SeeAs } from "./SeeAs.js";
-import type { Rules } from "./useRules.js";
+import { useMemo } from "react";
+import { SeeAs, useViewOf } from "./SeeAs.js";
+import type { Rules, Told } from "./useRules.js";
 
-export function RulesPanel({ rules }: { rules: Rules }) {
+/** What is being written, and the rules it was begun with: kept while another view is looked at. */
+export interface Draft {
+  text: string;
+  base: Told;
+}
+
+interface Of {
+  rules: Rules;
+  draft: Draft | null;
+  setDraft: (draft: Draft | null) => void;
+}
+
+export function RulesPanel({ rules, draft, setDraft }: Of) {
   const inForce = useMemo(() => shown(rules), [rules]);
-  const [text, setText] = useState(inForce);
-  const [touched, setTouched] = useState(false);
-  useEffect(() => {
-    // Rules that came into force meanwhile do not take away what is being written.
-    if (!touched) setText(inForce);
-  }, [inForce, touched]);
+  const text = draft?.text ?? inForce;
   const read = useMemo(() => readRules(text), [text]);
   const changed = text !== inForce;
+  const tried = changed && typeof read !== "string" ? read : null;
+  const { document: seen } = useViewOf("player", tried);
+  const open = ["dm", "private"].filter(member => seen?.[member] !== undefined);
   return (
     <>
       <div className="board">
@@ -30,8 +40,9 @@ export function RulesPanel({ rules }: { rules: Rules }) {
           rows={12}
           value={text}
           onChange={event => {
-            setTouched(true);
-            setText(event.target.value);
+            const { default: other, rules: known } = rules;
+            const base = draft?.base ?? { default: other, rules: known };
+            setDraft({ text: event.target.value, base });
           }}
         />
         {typeof read === "string" && (
@@ -45,29 +56,27 @@ export function RulesPanel({ rules }: { rules: Rules }) {
             className="main"
             disabled={!changed || typeof read === "string"}
             onClick={async () => {
-              if (typeof read !== "string" && (await rules.put(read.rules, read.default))) {
-                setTouched(false);
-              }
+              if (typeof read === "string" || draft === null) return;
+              const more = { default: read.default, base: draft.base };
+              if (await rules.put("The rules", read.rules, more)) setDraft(null);
             }}
           >
             Put in force
           </button>
-          <button
-            type="button"
-            disabled={!changed}
-            onClick={() => {
-              setTouched(false);
-              setText(inForce);
-            }}
-          >
+          <button type="button" disabled={!changed} onClick={() => setDraft(null)}>
             As they are
           </button>
         </div>
+        {open.length > 0 && (
+          <p className="ember small" role="alert">
+            Under these, any player sees what is usually kept from them: {open.join(", ")}.
+          </p>
+        )}
         {changed && typeof read !== "string" && (
           <p className="river small">Beside: what would be seen under these rules.</p>
         )}
       </div>
-      <SeeAs rules={changed && typeof read !== "string" ? read : null} />
+      <SeeAs rules={tried} />
     </>
   );
 }
@@ -85,5 +94,7 @@ function readRules(text: string): Pick<Rules, "default" | "rules"> | string {
     return `This is not JSON yet: ${(error as Error).message}`;
   }
   if (!isObject(value) || !Array.isArray(value.rules)) return "It is an object with rules, a list.";
+  const other = Object.keys(value).find(member => !["default", "rules"].includes(member));
+  if (other !== undefined) return `It has a default and rules, and no ${other}.`;
   return { default: String(value.default ?? "visible"), rules: value.rules as JsonObject[] };
 }

@@ -25,9 +25,14 @@ export function useViewers(): string[] {
       each.role === "player" && each.player_id !== null ? [each.player_id] : [],
     );
     const owned = charactersOf(characters).map(each => each.player ?? each.key);
-    const players = [...new Set([...here, ...owned])].sort();
+    const players = [...new Set([...here, ...owned])].filter(isName).sort();
     return [...players.map(each => `player:${each}`), "player", "spectator"];
   }, [members, characters]);
+}
+
+/** Whether a player can be called so: of characters, the keys are taken for their players. */
+function isName(name: string): boolean {
+  return /^[^\s/\\?#%"<>{}]{1,128}$/.test(name);
 }
 
 export function nameOfViewer(viewer: string): string {

@@ -1,31 +1,42 @@
 /** What the DM tells; with it, and what is done last, a way back. */
 
-import { useClient } from "@questlog/react";
+import { useView } from "@questlog/react";
 import { type FormEvent, useState } from "react";
 import { tell } from "./actions.js";
-import { useDesk } from "./desk.js";
+import { useDesk, useDeskState } from "./desk.js";
 
 export function Tell() {
   const desk = useDesk();
-  const client = useClient();
+  const { done, problems, waiting, stuck } = useDeskState();
+  const live = useView(view => view.connection.state === "live", false);
   const [text, setText] = useState("");
   const [speaker, setSpeaker] = useState("DM");
-  const last = desk.done.at(-1);
+  const last = done.at(-1);
 
-  function send(event: FormEvent): void {
+  async function send(event: FormEvent): Promise<void> {
     event.preventDefault();
-    const document = client?.view.document;
-    if (!document || text.trim() === "") return;
-    void desk.act(tell(document, speaker.trim() || "DM", text.trim(), new Date()));
+    if (text.trim() === "") return;
     setText("");
+    const who = speaker.trim() || "DM";
+    // What was not told is not lost.
+    const told = await desk.act(document => tell(document, who, text.trim(), new Date()));
+    if (!told) setText(now => (now === "" ? text : now));
   }
 
   return (
     <footer className="hand">
-      <form onSubmit={send}>
-        {desk.problem !== null && (
-          <p className="ember" role="alert">
-            {desk.problem}
+      <form onSubmit={event => void send(event)}>
+        {problems.length > 0 && (
+          <ul className="ember" role="alert">
+            {problems.map((each, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: they come one after the other
+              <li key={index}>{each}</li>
+            ))}
+          </ul>
+        )}
+        {waiting > 0 && !live && (
+          <p className="hush small" role="status">
+            {waiting === 1 ? "One thing waits" : `${waiting} things wait`} for the connection.
           </p>
         )}
         <div className="row telling">
@@ -42,7 +53,7 @@ export function Tell() {
             value={text}
             onChange={event => setText(event.target.value)}
             onKeyDown={event => {
-              if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event);
+              if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void send(event);
             }}
           />
           <button type="submit" className="main" disabled={text.trim() === ""}>
@@ -54,7 +65,7 @@ export function Tell() {
             title={last === undefined ? "Nothing to take back" : `Take back: ${last.says}`}
             onClick={() => void desk.undo()}
           >
-            Undo
+            {last !== undefined && last === stuck ? "Pass over" : "Undo"}
           </button>
         </div>
         {last !== undefined && (

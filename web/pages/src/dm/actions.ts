@@ -6,7 +6,9 @@
  */
 
 import {
+  applyPatch,
   arrayIndex,
+  equal,
   getAt,
   isObject,
   type Json,
@@ -18,11 +20,13 @@ import {
 import {
   type Actor,
   type Character,
+  charactersOf,
   conditionsOf,
   currentOf,
   hitPointsOf,
-  textOf,
+  orderOf,
 } from "../shared/document.js";
+import { isTooLarge, textOf } from "../shared/things.js";
 
 /** A change with a name for people, and a kind for the log. */
 export interface Action {
@@ -31,26 +35,74 @@ export interface Action {
   patch: Operation[];
 }
 
+/** An action, or a sentence for why there is none. */
+export type Outcome = Action | string;
+
+/** A character as it stands in a document now, who may stand elsewhere than before; null: gone. */
+export function find(document: JsonObject, { key, name, value }: Character): Character | null {
+  const party = charactersOf(document.characters);
+  if (isObject(document.characters)) return party.find(each => each.key === key) ?? null;
+  const id = textOf(value.id);
+  const same = party.filter(each =>
+    id === null ? each.name === name : textOf(each.value.id) === id,
+  );
+  return same.length === 1 ? (same[0] ?? null) : (same.find(each => each.key === key) ?? null);
+}
+
+/** In a list, what a place tells of who stands there: another's blow must not strike them. */
+function guarded(document: JsonObject, { pointer, value }: Character): Operation[] {
+  if (isObject(document.characters)) return [];
+  const member = ["id", "name"].find(each => {
+    return value[each] !== undefined && !isTooLarge(value[each]);
+  });
+  if (member === undefined) return [];
+  return [{ op: "test", path: `${pointer}/${member}`, value: value[member] as Json }];
+}
+
+/** What is done to a character, as it stands in the present document. */
+export function to(
+  character: Character,
+  make: (now: Character) => Outcome,
+): (document: JsonObject) => Outcome {
+  return document => {
+    const now = find(document, character);
+    if (now === null) return `${character.name} is not there any more.`;
+    const made = make(now);
+    if (typeof made === "string") return made;
+    return { ...made, patch: [...guarded(document, now), ...made.patch] };
+  };
+}
+
+const POINTS = "How many points? A whole number, 1 or more.";
+
 /** Take hit points from a character: those it has for now first, and never below none. */
-export function damage(character: Character, points: number): Action | null {
+export function damage(character: Character, points: number): Outcome {
   const hp = hitPointsOf(character.value);
-  if (hp === null || !(points > 0)) return null;
+  if (hp === null) return `${character.name} has no hit points that can be counted.`;
+  if (!isCount(points)) return POINTS;
   const temp = Math.max(0, hp.temp - points);
-  const current = Math.max(0, hp.current - (points - (hp.temp - temp)));
+  const current = Math.min(hp.current, Math.max(0, hp.current - (points - (hp.temp - temp))));
   const patch = [
     ...set(character.value, character.pointer, ["hp", "temp"], hp.temp, temp),
     ...setPoints(character, hp.current, current),
   ];
+  if (patch.length === 0) return `${character.name} has no hit points left.`;
   return { says: `${character.name}: ${points} damage`, kind: "combat.damage", patch };
 }
 
 /** Give hit points back, up to the most there may be. */
-export function heal(character: Character, points: number): Action | null {
+export function heal(character: Character, points: number): Outcome {
   const hp = hitPointsOf(character.value);
-  if (hp === null || !(points > 0)) return null;
-  const current = Math.min(hp.max ?? Number.POSITIVE_INFINITY, hp.current + points);
-  const patch = setPoints(character, hp.current, current);
+  if (hp === null) return `${character.name} has no hit points that can be counted.`;
+  if (!isCount(points)) return POINTS;
+  const most = Math.min(hp.max ?? Number.POSITIVE_INFINITY, hp.current + points);
+  const patch = setPoints(character, hp.current, Math.max(hp.current, most));
+  if (patch.length === 0) return `${character.name} has all their hit points.`;
   return { says: `${character.name}: ${points} healed`, kind: "combat.heal", patch };
+}
+
+function isCount(points: number): boolean {
+  return Number.isSafeInteger(points) && points > 0;
 }
 
 function setPoints(character: Character, before: number, after: number): Operation[] {
@@ -67,35 +119,59 @@ function set(
   after: Json,
 ): Operation[] {
   if (before === after || getAt(value, path) === undefined) return [];
-  const place = pointer + joinPointer(path);
+  return replaced(pointer + joinPointer(path), before, after);
+}
+
+/** A value in the place of another, if that is still there. */
+function replaced(path: string, before: Json, after: Json): Operation[] {
   return [
-    { op: "test", path: place, value: before },
-    { op: "replace", path: place, value: after },
+    { op: "test", path, value: before },
+    { op: "replace", path, value: after },
   ];
 }
 
 /** Let a condition come over a character, or end it where it is there. */
-export function toggleCondition(character: Character, condition: string): Action | null {
+export function toggleCondition(character: Character, condition: string): Outcome {
   const name = condition.trim();
-  if (name === "") return null;
+  if (name === "") return "Which condition?";
   const { conditions } = character.value;
   const path = `${character.pointer}/conditions`;
-  const held = conditionsOf(character.value).indexOf(name);
-  const kind = held < 0 ? "condition.began" : "condition.ended";
-  const says = `${character.name}: ${held < 0 ? "" : "no longer "}${name}`;
-  if (held < 0) {
-    const grown: Operation = isObject(conditions)
-      ? { op: "add", path: path + joinPointer([name]), value: true }
-      : Array.isArray(conditions)
-        ? { op: "add", path: `${path}/-`, value: name }
-        : { op: "add", path, value: conditions ? [conditions, name] : [name] };
-    return { says, kind, patch: [grown] };
+  const held = conditionsOf(character.value).includes(name);
+  const kind = held ? "condition.ended" : "condition.began";
+  const says = `${character.name}: ${held ? "no longer " : ""}${name}`;
+  if (!held) {
+    const member = path + joinPointer([name]);
+    if (isObject(conditions)) {
+      const before = conditions[name];
+      const patch: Operation[] =
+        before === undefined
+          ? [{ op: "add", path: member, value: true }]
+          : replaced(member, before, true);
+      return { says, kind, patch };
+    }
+    return { says, kind, patch: appended(path, conditions, name) };
   }
   if (!isObject(conditions) && !Array.isArray(conditions)) {
-    return { says, kind, patch: [{ op: "replace", path, value: [] }] };
+    return { says, kind, patch: replaced(path, conditions as Json, []) };
   }
   const key = placeOf(conditions, character, name);
-  return key === null ? null : { says, kind, patch: [{ op: "remove", path: path + key }] };
+  if (key === null) return `${name} cannot be ended here: change it in the document.`;
+  const value = getAt(conditions, parsePointer(key)) as Json;
+  return {
+    says,
+    kind,
+    patch: [
+      { op: "test", path: path + key, value },
+      { op: "remove", path: path + key },
+    ],
+  };
+}
+
+/** One more in a list; what is none yet becomes one, with what was there in it. */
+function appended(path: string, list: Json | undefined, value: Json): Operation[] {
+  if (Array.isArray(list)) return [{ op: "add", path: `${path}/-`, value }];
+  if (list === undefined) return [{ op: "add", path, value: [value] }];
+  return replaced(path, list, textOf(list) === null ? [value] : [list, value]);
 }
 
 /** Where among the conditions one of this name stands. */
@@ -113,51 +189,73 @@ function placeOf(
   return null;
 }
 
-/** Give a character a thing. */
-export function giveItem(character: Character, item: string): Action | null {
+/** Give a character a thing; of what is counted, one more. */
+export function giveItem(character: Character, item: string): Outcome {
   const name = item.trim();
-  if (name === "") return null;
+  if (name === "") return "What do they get?";
   const { inventory } = character.value;
   const path = `${character.pointer}/inventory`;
-  const patch: Operation[] = Array.isArray(inventory)
-    ? [{ op: "add", path: `${path}/-`, value: asOthers(inventory, name) }]
-    : isObject(inventory)
-      ? [{ op: "add", path: path + joinPointer([name]), value: 1 }]
-      : [{ op: "add", path, value: [name] }];
-  return { says: `${character.name} gets ${name}`, kind: "item.given", patch };
-}
-
-/** As the things that are there are written: as objects, or by their names alone. */
-function asOthers(inventory: Json[], name: string): Json {
-  return isObject(inventory[0]) ? { name, count: 1 } : name;
+  const given = (patch: Operation[]): Outcome => {
+    return { says: `${character.name} gets ${name}`, kind: "item.given", patch };
+  };
+  if (!isObject(inventory)) {
+    const like = Array.isArray(inventory) && isObject(inventory[0]) ? { name, count: 1 } : name;
+    return given(appended(path, inventory, like));
+  }
+  const place = path + joinPointer([name]);
+  const held = getAt(inventory, [name]);
+  if (held === undefined) return given([{ op: "add", path: place, value: 1 }]);
+  if (typeof held === "number") return given(replaced(place, held, held + 1));
+  if (isObject(held) && typeof held.count === "number") {
+    return given(replaced(`${place}/count`, held.count, held.count + 1));
+  }
+  if (held === true) return given(replaced(place, held, 2));
+  return `${character.name} has ${name} already: change it in the document.`;
 }
 
 /** Let it be the turn of whoever is next in the order, and of a new round after the last. */
-export function nextTurn(document: JsonObject, order: Actor[]): Action | null {
-  if (order.length === 0) return null;
+export function nextTurn(document: JsonObject): Outcome {
   const info = document.turn_info;
+  const order = orderOf(document.initiative, info, charactersOf(document.characters));
+  if (order.length === 0) return "There is no order of initiative.";
   const current = currentOf(info);
-  const at = order.findIndex(each => current !== null && each.called.includes(current));
-  const next = order[(at + 1) % order.length] as Actor;
+  const at = placeInOrder(order, info, current);
+  const place = (at + 1) % order.length;
+  const next = order[place] as Actor;
   const calls = next.called.find(each => each !== null) ?? next.name;
   const round = isObject(info) && typeof info.round === "number" ? info.round : null;
   const begun = at === order.length - 1 || round === null ? (round ?? 0) + 1 : round;
+  // Of two of one name, the document must say which.
+  const alike = order.filter(each => each.called.includes(calls)).length > 1;
+  const told: JsonObject = { round: begun, current: calls, ...(alike ? { place } : {}) };
   const patch: Operation[] = isObject(info)
     ? [
         { op: "test", path: "/turn_info", value: info },
-        { op: "add", path: "/turn_info/current", value: calls },
-        { op: "add", path: "/turn_info/round", value: begun },
+        ...Object.entries(told).map(
+          ([member, value]): Operation => ({ op: "add", path: `/turn_info/${member}`, value }),
+        ),
+        ...(alike || info.place === undefined
+          ? []
+          : [{ op: "remove", path: "/turn_info/place" } as Operation]),
       ]
-    : [{ op: "add", path: "/turn_info", value: { round: begun, current: calls } }];
+    : info === undefined
+      ? [{ op: "add", path: "/turn_info", value: told }]
+      : replaced("/turn_info", info, told);
   if (typeof document.turn === "number") {
-    patch.push({ op: "replace", path: "/turn", value: document.turn + 1 });
+    patch.push(...replaced("/turn", document.turn, document.turn + 1));
   }
   return { says: `It is the turn of ${next.name}`, kind: "turn.changed", patch };
 }
 
+function placeInOrder(order: Actor[], info: Json | undefined, current: string | null): number {
+  const is = (place: number) => current !== null && order[place]?.called.includes(current) === true;
+  const said = isObject(info) && typeof info.place === "number" ? info.place : -1;
+  return is(said) ? said : order.findIndex((_, place) => is(place));
+}
+
 /** Tell something: as the present narrative, and as an entry of the story where there is one. */
-export function tell(document: JsonObject, speaker: string, text: string, at: Date): Action | null {
-  if (text.trim() === "") return null;
+export function tell(document: JsonObject, speaker: string, text: string, at: Date): Outcome {
+  if (text.trim() === "") return "What is told?";
   const patch: Operation[] = [{ op: "add", path: "/narrative", value: text }];
   const entry = { speaker, text, at: at.toISOString() };
   if (Array.isArray(document.all_narratives)) {
@@ -168,23 +266,30 @@ export function tell(document: JsonObject, speaker: string, text: string, at: Da
   return { says: "Told", kind: "narrative.added", patch };
 }
 
-/** Put a value somewhere, or take it away. */
-export function edit(pointer: string, before: Json | undefined, after: Json | undefined): Action {
+/** Put a value in the place of another, or take that away: of what was seen there. */
+export function edit(pointer: string, before: Json, after: Json | undefined): Action {
   const says = pointer === "" ? "The whole document" : pointer;
   const kind = "document.edited";
   if (after === undefined) {
-    const known: Operation[] =
-      before === undefined ? [] : [{ op: "test", path: pointer, value: before }];
-    return { says: `${says} removed`, kind, patch: [...known, { op: "remove", path: pointer }] };
+    const patch: Operation[] = [
+      { op: "test", path: pointer, value: before },
+      { op: "remove", path: pointer },
+    ];
+    return { says: `${says} removed`, kind, patch };
   }
-  if (before === undefined) {
-    return { says: `${says} added`, kind, patch: [{ op: "add", path: pointer, value: after }] };
+  return { says: `${says} changed`, kind, patch: replaced(pointer, before, after) };
+}
+
+/** Put a value where none is. */
+export function insert(document: JsonObject, pointer: string, value: Json): Outcome {
+  if (getAt(document, parsePointer(pointer)) !== undefined) {
+    return `There is ${pointer} already: change that.`;
   }
-  const patch: Operation[] = [
-    { op: "test", path: pointer, value: before },
-    { op: "replace", path: pointer, value: after },
-  ];
-  return { says: `${says} changed`, kind, patch };
+  return {
+    says: `${pointer} added`,
+    kind: "document.edited",
+    patch: [{ op: "add", path: pointer, value }],
+  };
 }
 
 /**
@@ -193,7 +298,12 @@ export function edit(pointer: string, before: Json | undefined, after: Json | un
  * @param before the document that `patch` was applied to.
  */
 export function inverse(before: JsonObject, patch: Operation[]): Operation[] {
-  return patch
+  const after = applyPatch(before, patch);
+  // What said who stands at a place in a list says it still.
+  const guards = patch.filter(
+    ({ op, path, value }) => op === "test" && equal(getAt(after, parsePointer(path)), value),
+  );
+  const back = patch
     .flatMap(operation => {
       const { op, path, value } = operation;
       if (op === "test") return [];
@@ -211,6 +321,7 @@ export function inverse(before: JsonObject, patch: Operation[]): Operation[] {
     })
     .reverse()
     .flat();
+  return [...guards, ...back];
 }
 
 function inserted(parent: Json[], path: string): string {
@@ -218,23 +329,4 @@ function inserted(parent: Json[], path: string): string {
   const token = tokens.at(-1) as string;
   const at = token === "-" ? parent.length : arrayIndex(token, parent.length + 1);
   return joinPointer([...tokens.slice(0, -1), at]);
-}
-
-/** Whether a character is hidden from the players by a rule of its own. */
-export function isHidden(rules: readonly JsonObject[], pointer: string): boolean {
-  return rules.some(rule => textOf(rule.path) === pointer && !mentionsPlayers(rule.to));
-}
-
-/** The rules, with a place hidden from all but the DM, or open again. */
-export function withHidden(
-  rules: readonly JsonObject[],
-  pointer: string,
-  hidden: boolean,
-): JsonObject[] {
-  const others = rules.filter(rule => textOf(rule.path) !== pointer);
-  return hidden ? [...others, { path: pointer, to: ["dm"] }] : others;
-}
-
-function mentionsPlayers(to: Json | undefined): boolean {
-  return Array.isArray(to) && to.some(each => each !== "dm");
 }

@@ -1,4 +1,4 @@
-import type { JsonObject } from "@questlog/client";
+import { equal, type Json, type JsonObject } from "@questlog/client";
 import { useView } from "@questlog/react";
 import { useCallback, useEffect, useState } from "react";
 import { placeOf } from "../shared/server.js";
@@ -8,18 +8,28 @@ import { useDesk } from "./desk.js";
 export interface Rules {
   default: string;
   rules: readonly JsonObject[];
-  /** Put other rules in force; the default stays. */
-  put(rules: readonly JsonObject[], other?: string): Promise<boolean>;
+  /** Put other rules in force, with a way back; the default stays. Returns whether it was done. */
+  put(says: string, rules: readonly JsonObject[], more?: More): Promise<boolean>;
 }
+
+interface More {
+  /** The default, where it is another too. */
+  default?: string;
+  /** The rules that these were made of, where they may be others by now. */
+  base?: Told;
+}
+
+export type Told = Pick<Rules, "default" | "rules">;
 
 const NONE: readonly JsonObject[] = [];
 
 /** The rules are no part of the document: they are asked for when the log has moved. */
 export function useRules(): Rules {
-  const { attempt, server } = useDesk();
+  const desk = useDesk();
+  const { server } = desk;
   const campaignId = useView(view => view.campaignId, null);
   const version = useView(view => view.version, 0);
-  const [known, setKnown] = useState<Pick<Rules, "default" | "rules">>({
+  const [known, setKnown] = useState<Told>({
     default: "visible",
     rules: NONE,
   });
@@ -30,14 +40,11 @@ export function useRules(): Rules {
     if (path === null) return;
     let wanted = true;
     server
-      .call<Pick<Rules, "default" | "rules">>(path)
+      .call<Told>(path)
       .then(told => {
         if (!wanted) return;
         setKnown(before =>
-          JSON.stringify(before.rules) === JSON.stringify(told.rules) &&
-          before.default === told.default
-            ? before
-            : { default: told.default, rules: told.rules },
+          isSame(before, told) ? before : { default: told.default, rules: told.rules },
         );
       })
       // Without a connection they stay what they were: the light says that.
@@ -48,12 +55,33 @@ export function useRules(): Rules {
   }, [path, version, server]);
 
   const put = useCallback(
-    async (rules: readonly JsonObject[], other: string = known.default): Promise<boolean> =>
-      path !== null &&
-      (await attempt(() =>
-        server.call(path, { method: "PUT", body: { default: other, rules: [...rules] } }),
-      )),
-    [path, attempt, server, known.default],
+    async (says: string, rules: readonly JsonObject[], more: More = {}) => {
+      if (path === null) return false;
+      const { default: other = known.default, base = known } = more;
+      const still = async (these: Told): Promise<void> => {
+        const now = await server.call<Told>(path);
+        if (!isSame(now, these)) {
+          throw new Error("The rules have changed meanwhile: look at them under Visibility.");
+        }
+      };
+      const put = ({ rules, ...more }: Told) =>
+        server.call(path, { method: "PUT", body: { ...more, rules: [...rules] } });
+      const [before, after] = [known, { default: other, rules: [...rules] }];
+      const back = async (): Promise<void> => {
+        await still(after);
+        await put({ default: before.default, rules: [...before.rules] });
+      };
+      const work = async (): Promise<void> => {
+        await still(base);
+        await put(after);
+      };
+      return await desk.run(says, work, back);
+    },
+    [path, desk, server, known],
   );
   return { ...known, put };
+}
+
+function isSame(one: Told, other: Told): boolean {
+  return one.default === other.default && equal(one.rules as Json, other.rules as Json);
 }
