@@ -2,9 +2,9 @@
 
 import { useView } from "@questlog/react";
 import { useEffect, useRef, useState } from "react";
+import { useStore } from "../shared/store.js";
 import type { Blamed } from "./blame.js";
 import { type Asked, useDesk } from "./desk.js";
-import { useStore } from "./store.js";
 import { clock, inShort, toneOf } from "./text.js";
 
 const PAGE = 100;

@@ -2,9 +2,9 @@
 
 import type { Operation } from "@questlog/client";
 import { useEffect, useState } from "react";
+import { useStore } from "../shared/store.js";
 import type { LoggedEvent } from "./api.js";
 import { useDesk } from "./desk.js";
-import { useStore } from "./store.js";
 import { toneOf } from "./text.js";
 import { Value } from "./Value.js";
 
@@ -169,6 +169,9 @@ function Place({
 function useEvent(version: number | null): LoggedEvent | string {
   const { log } = useDesk();
   const [found, setFound] = useState<LoggedEvent | string>("");
+  const { events } = useStore(log.store);
+  const there = version !== null && (events.at(-1)?.version ?? 0) >= version;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what was not there may come
   useEffect(() => {
     if (version === null) return;
     const ended = new AbortController();
@@ -180,6 +183,6 @@ function useEvent(version: number | null): LoggedEvent | string {
       (error: unknown) => set(error instanceof Error ? error.message : "It cannot be read."),
     );
     return () => ended.abort();
-  }, [version, log]);
+  }, [version, log, there]);
   return typeof found !== "string" && found.version !== version ? "Reading it…" : found;
 }

@@ -83,7 +83,9 @@ function deviceOf({ transport, version, lag, outbox, slow, last_seen }: LiveConn
 /** What `GET /api/live` says, every few seconds while somebody looks; null: nothing yet. */
 function useLive(): Told | null {
   const { api } = useDesk();
+  const live = useView(view => view.connection.state === "live", false);
   const [told, setTold] = useState<Told | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: this page's own connection counts too
   useEffect(() => {
     const ended = new AbortController();
     let refused = false;
@@ -106,7 +108,7 @@ function useLive(): Told | null {
       ended.abort();
       clearInterval(timer);
     };
-  }, [api]);
+  }, [api, live]);
   return told;
 }
 

@@ -1,17 +1,16 @@
 import { usePart, useView } from "@questlog/react";
 import { Closed } from "../shared/Closed.js";
-import { textOf } from "../shared/document.js";
 import { Head } from "../shared/Head.js";
 import { Lamp } from "../shared/Lamp.js";
+import { useStore } from "../shared/store.js";
 import { Tabs } from "../shared/Tabs.js";
+import { textOf } from "../shared/things.js";
 import { BlameBoard } from "./BlameBoard.js";
 import { Chosen } from "./Chosen.js";
 import { DocumentBoard } from "./DocumentBoard.js";
 import { PANELS, useDesk } from "./desk.js";
 import { Figures } from "./Figures.js";
-import { NotYours } from "./NotYours.js";
 import { Stream } from "./Stream.js";
-import { useStore } from "./store.js";
 import { WireBoard } from "./WireBoard.js";
 
 /** The developers' page: the log, an event, the document and the wire, side by side or in turn. */
@@ -20,13 +19,8 @@ export function Inspect() {
   const panel = useStore(desk.panel);
   const closed = useView(view => view.connection.closed, null);
   const hasDocument = useView(view => view.document !== null, false);
-  if (closed !== null && !hasDocument) {
-    return closed.code === "forbidden" ? (
-      <NotYours seat={desk.seat} sentence={closed.message} />
-    ) : (
-      <Closed sentence={closed.message} />
-    );
-  }
+  if (closed !== null && !hasDocument)
+    return <Closed code={closed.code} sentence={closed.message} />;
   return (
     <div className="frame inspect" data-panel={panel}>
       <Top />

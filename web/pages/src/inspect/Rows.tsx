@@ -6,9 +6,9 @@
  */
 
 import { type KeyboardEvent, memo, useCallback, useLayoutEffect, useRef, useState } from "react";
+import { useStore } from "../shared/store.js";
 import type { LoggedEvent } from "./api.js";
 import { useDesk } from "./desk.js";
-import { useStore } from "./store.js";
 import { clock, gist, toneOf } from "./text.js";
 
 /** In rem, as in inspect.css: a reader's larger letters have larger rows. */

@@ -1,11 +1,11 @@
 /** The event stream, newest first, and what narrows it. */
 
 import { useDeferredValue, useMemo, useState } from "react";
+import { useStore } from "../shared/store.js";
 import type { LoggedEvent } from "./api.js";
 import { useDesk } from "./desk.js";
 import { ALL, type Filter, matches } from "./log.js";
 import { Rows } from "./Rows.js";
-import { useStore } from "./store.js";
 
 /** Pages that one look further back may take, where nothing is found. */
 const PAGES = 20;
@@ -106,7 +106,7 @@ function Filters({
     <div className="filters" role="search" aria-label="Filter the events">
       {field("kind", "Kind", kinds)}
       {field("actor", "Actor", actors)}
-      {field("path", "Path begins with")}
+      {field("path", "Touches path")}
       {field("text", "Text in it")}
     </div>
   );

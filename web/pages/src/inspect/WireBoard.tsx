@@ -1,10 +1,11 @@
 /** What this page says to the server and hears from it, newest first. */
 
 import { memo, useState } from "react";
+import { useStore } from "../shared/store.js";
 import { useDesk } from "./desk.js";
-import { useStore } from "./store.js";
+import { pretty } from "./pretty.js";
 import { clock, sizeOf } from "./text.js";
-import { type Message, parsed } from "./wire.js";
+import type { Message } from "./wire.js";
 
 const ARROWS = { in: "↓", out: "↑", note: "•" } as const;
 const WORDS = { in: "received", out: "sent", note: "connection" } as const;
@@ -69,12 +70,11 @@ const Said = memo(function Said({ message }: { message: Message }) {
   );
 });
 
-function Text({ message: { text, cut } }: { message: Message }) {
-  const json = cut ? null : parsed(text);
+function Text({ message: { direction, text, cut } }: { message: Message }) {
   return (
     <>
       <pre className="value" dir="auto">
-        {json === null ? text : JSON.stringify(json, null, 2)}
+        {cut || direction === "note" ? text : pretty(text)}
       </pre>
       {cut && <p className="hush small">The rest is not kept.</p>}
     </>

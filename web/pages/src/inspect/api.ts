@@ -1,7 +1,7 @@
 /** What this page asks for by HTTP. */
 
 import type { JsonObject, Operation } from "@questlog/client";
-import { CallError, placeOf, Server, sentenceOf } from "../shared/server.js";
+import { placeOf, Server } from "../shared/server.js";
 
 export interface LoggedEvent {
   campaign_id: string;
@@ -65,33 +65,5 @@ export class Api extends Server {
 
   live(signal: AbortSignal): Promise<Live> {
     return this.call("/api/live", { signal });
-  }
-}
-
-/** Milliseconds between two attempts where the server does not say. */
-const AGAIN = 2_000;
-
-/**
- * What `call` brings, over as many attempts as it takes.
- *
- * @param failed told why an attempt failed, before it is made again.
- * @throws CallError: another attempt would be refused too; AbortError: `signal`.
- */
-export async function persist<T>(
-  call: () => Promise<T>,
-  signal: AbortSignal,
-  failed: (sentence: string) => void,
-): Promise<T> {
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof CallError && error.final) throw error;
-      failed(sentenceOf(error));
-      const after = error instanceof CallError ? error.after : null;
-      await new Promise(resolve => setTimeout(resolve, after ?? AGAIN));
-      signal.throwIfAborted();
-    }
   }
 }

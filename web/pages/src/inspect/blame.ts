@@ -20,6 +20,8 @@ import { back, type Path } from "./tracing.js";
 
 /** Versions in a stretch: few at first, since most of what is asked for was changed lately. */
 const STRETCHES = [100, 400, 1_000];
+/** Milliseconds for which the page may do nothing else. */
+const LONGEST = 20;
 
 export interface Blamed {
   pointer: string;
@@ -72,6 +74,7 @@ export async function* blame(
     return { place, said: { pointer: joinPointer(place), value, event: null } };
   });
   const told = (looked: number) => ({ leaves: leaves.map(each => ({ ...each.said })), looked });
+  const breath = new Breath(signal);
   let rest = leaves;
   let until = at;
   for (let stretch = 0; until > 1 && rest.length > 0; stretch += 1) {
@@ -79,7 +82,7 @@ export async function* blame(
     const length = STRETCHES[Math.min(stretch, STRETCHES.length - 1)] as number;
     const begin = Math.max(1, until - length);
     const events = await reader.between(begin, until, signal);
-    rest = walk(await reader.state(begin, signal), events, rest);
+    rest = await walk(await reader.state(begin, signal), events, rest, breath);
     until = begin;
   }
   if (rest.length > 0) {
@@ -91,28 +94,54 @@ export async function* blame(
 }
 
 /** Carry leaves back through `events`, which follow `document`; returns those not settled. */
-function walk(
+async function walk(
   document: JsonObject,
   events: readonly LoggedEvent[],
   leaves: readonly Traced[],
-): Traced[] {
+  breath: Breath,
+): Promise<Traced[]> {
   const documents: Json[] = [document];
   for (const event of events.slice(0, -1)) {
     documents.push(applyPatch(documents.at(-1) as Json, event.patch));
+    if (breath.due) await breath.taken();
   }
   let rest = [...leaves];
   for (let step = events.length - 1; step >= 0 && rest.length > 0; step -= 1) {
     const event = events[step] as LoggedEvent;
     const touches = touchedBy(event);
-    rest = rest.filter(each => {
-      if (!touches(each.place)) return true;
-      const was = back(documents[step] as Json, event.patch, each.place, each.said.value);
+    const left: Traced[] = [];
+    for (const each of rest) {
+      if (breath.due) await breath.taken();
+      const was = touches(each.place)
+        ? back(documents[step] as Json, event.patch, each.place, each.said.value)
+        : each.place;
       if (was === null) each.said.event = event;
-      else each.place = was;
-      return was !== null;
-    });
+      else {
+        each.place = was;
+        left.push(each);
+      }
+    }
+    rest = left;
   }
   return rest;
+}
+
+/** Of a document with a hundred thousand leaves too, the page goes on: it is looked up in between. */
+class Breath {
+  private since = performance.now();
+
+  constructor(private readonly signal: AbortSignal) {}
+
+  get due(): boolean {
+    return performance.now() - this.since > LONGEST;
+  }
+
+  /** @throws AbortError: nobody wants to know any more. */
+  async taken(): Promise<void> {
+    await new Promise(resolve => setTimeout(resolve));
+    this.signal.throwIfAborted();
+    this.since = performance.now();
+  }
 }
 
 /** Whether an event may have changed or moved what is at a place: all below a changed container. */

@@ -3,10 +3,10 @@
 import type { CampaignClient } from "@questlog/client";
 import { createContext, useContext } from "react";
 import type { Seat } from "../shared/seat.js";
+import { Store } from "../shared/store.js";
 import type { Api } from "./api.js";
 import { type Blamed, blame } from "./blame.js";
 import type { Log } from "./log.js";
-import { Store } from "./store.js";
 import type { Wire } from "./wire.js";
 
 export const PANELS = ["Log", "Event", "Document", "Wire"] as const;

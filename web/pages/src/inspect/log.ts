@@ -1,10 +1,11 @@
 /** The event log as far as it is loaded: a stretch without gaps that ends at the head. */
 
 import type { CampaignClient, JsonObject } from "@questlog/client";
-import { sentenceOf } from "../shared/server.js";
-import { type Api, type LoggedEvent, persist } from "./api.js";
+import { hasText } from "../shared/search.js";
+import { persist, sentenceOf } from "../shared/server.js";
+import { Store } from "../shared/store.js";
+import type { Api, LoggedEvent } from "./api.js";
 import type { Reader } from "./blame.js";
-import { Store } from "./store.js";
 
 const PAGE = 200;
 const LARGEST = 1_000;
@@ -50,7 +51,7 @@ export class Log implements Reader {
   private moved(): void {
     const { campaignId, version, document } = this.client.view;
     if (campaignId === null || document === null) return;
-    if (campaignId !== this.store.read().campaignId) {
+    if (campaignId !== this.store.read().campaignId || version < this.last) {
       this.stopping.abort();
       this.stopping = new AbortController();
       this.pumping = false;
@@ -62,12 +63,20 @@ export class Log implements Reader {
   private async pump(campaignId: string, signal: AbortSignal): Promise<void> {
     this.pumping = true;
     try {
-      while (this.last < this.client.view.version) {
-        const after = this.last > 0 ? this.last : Math.max(0, this.client.view.version - PAGE);
-        const page = await this.page(campaignId, after, LARGEST, signal);
-        // Another campaign came, or the server knows of no such event after all.
-        if (signal.aborted || page.length === 0) return;
-        const events = [...this.store.read().events, ...page];
+      while (!signal.aborted && this.last < this.client.view.version) {
+        const last = this.store.read().events.at(-1);
+        // The last one once more: a store that was put back from a backup has another log.
+        const after = last?.version ?? Math.max(0, this.client.view.version - PAGE) + 1;
+        const page = await this.page(campaignId, after - 1, LARGEST, signal);
+        if (signal.aborted) return;
+        if (last !== undefined && page[0]?.hash !== last.hash) {
+          this.store.set({ ...NOTHING, campaignId });
+          continue;
+        }
+        const fresh = last === undefined ? page : page.slice(1);
+        // The server knows of no such event after all.
+        if (fresh.length === 0) return;
+        const events = [...this.store.read().events, ...fresh];
         this.store.change({ events: events.slice(-MOST), problem: null });
       }
     } catch (error) {
@@ -160,15 +169,15 @@ export function matches(event: LoggedEvent, filter: Filter): boolean {
   if (!event.kind.includes(kind.trim().toLowerCase())) return false;
   const who = `${event.actor.member} ${event.actor.role}`.toLowerCase();
   if (!who.includes(actor.trim().toLowerCase())) return false;
-  if (!isUnder(event, path.trim())) return false;
-  return text === "" || textOf(event).includes(text.toLowerCase());
+  if (!touches(event, path.trim())) return false;
+  return text === "" || hasText(textOf(event), text);
 }
 
-function isUnder(event: LoggedEvent, path: string): boolean {
-  return (
-    path === "" ||
-    event.patch.some(each => each.path.startsWith(path) || each.from?.startsWith(path) === true)
-  );
+/** Whether an event changed something at a path, or all that is around it. */
+function touches({ patch }: LoggedEvent, path: string): boolean {
+  const at = (place: string | undefined) =>
+    place !== undefined && (place.startsWith(path) || path.startsWith(`${place}/`));
+  return path === "" || patch.some(each => at(each.path) || at(each.from));
 }
 
 function textOf(event: LoggedEvent): string {

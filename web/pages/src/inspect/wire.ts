@@ -6,7 +6,7 @@
  */
 
 import { isObject, type World } from "@questlog/client";
-import { Store } from "./store.js";
+import { Store } from "../shared/store.js";
 
 const MOST = 500;
 /** Bytes of a message that are kept to be looked at. */
@@ -158,8 +158,10 @@ function watchedFetch(wire: Wire): typeof fetch {
     if (call === "messages" && typeof init?.body === "string") wire.note("out", null, init.body);
     const answer = await fetch(input, init);
     if (!answer.ok) wire.note("note", `HTTP ${answer.status}`, pathname);
-    else if (call === "stream") void streamed(wire, answer.clone());
-    else if (call === "messages" || call === "updates") void listed(wire, answer.clone());
+    else if (call === "stream") {
+      wire.note("note", "stream open", pathname);
+      void streamed(wire, answer.clone());
+    } else if (call === "messages" || call === "updates") void listed(wire, answer.clone());
     return answer;
   };
 }
@@ -182,6 +184,7 @@ async function streamed(wire: Wire, answer: Response): Promise<void> {
       }
     }
   } catch {
-    // The client let go of it, or the network did: it says so itself.
+    // The client let go of it, or the network did.
   }
+  wire.note("note", "stream closed", "");
 }

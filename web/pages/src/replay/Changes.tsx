@@ -2,8 +2,8 @@
 
 import type { Json } from "@questlog/client";
 import { memo } from "react";
-import { label } from "../shared/document.js";
 import { Markdown } from "../shared/Markdown.js";
+import { label } from "../shared/things.js";
 import type { Logged } from "./archive.js";
 import { type Change, MOST, placeName } from "./changes.js";
 import { actorName, brief } from "./words.js";
@@ -70,7 +70,11 @@ export const ChangeList = memo(function ChangeList({
   if (changes.length === 0) return <p className="hush">{none}</p>;
   return (
     <>
-      <ul className="changes">
+      <ul
+        className="changes"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard
+        tabIndex={0}
+      >
         {changes.slice(0, MOST).map((change, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a place may change twice in one step
           <li key={index}>

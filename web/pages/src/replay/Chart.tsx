@@ -25,6 +25,7 @@ interface Drawn {
 }
 
 const HEIGHT = 140;
+const MOST = 1_000_000;
 const LIGHT = "(prefers-color-scheme: light)";
 
 export function Chart(props: Drawn) {
@@ -130,7 +131,9 @@ function spread(low: number, high: number): [number, number] {
 }
 
 function above(_: uPlot, low: number | null, high: number | null): [number, number] {
-  return [Math.min(0, low ?? 0), Math.max(1, (high ?? 0) * 1.08)];
+  // A number that is none of a game's does not make all others invisible.
+  const top = Math.min((high ?? 0) * 1.08, MOST);
+  return [Math.max(-MOST, Math.min(0, low ?? 0)), Math.max(1, top)];
 }
 
 /** A colour of the page as a canvas takes it, dark or light as the page is. */

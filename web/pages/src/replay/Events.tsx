@@ -3,9 +3,10 @@
  */
 
 import { useDeferredValue, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { hasText } from "../shared/search.js";
 import type { Logged, Session } from "./archive.js";
 import type { History } from "./history.js";
-import { actorName, clock, day } from "./words.js";
+import { actorName, clock, day, hour } from "./words.js";
 
 const ROW = 44;
 const BEYOND = 6;
@@ -165,8 +166,8 @@ function Row({
           {actorName(event.actor)}
         </span>
       </span>
-      <time className="hush small" dateTime={event.at} title={day(time)}>
-        {clock(time)}
+      <time className="hush small" dateTime={event.at} title={`${day(time)}, ${clock(time)}`}>
+        {hour(time)}
       </time>
     </div>
   );
@@ -187,7 +188,7 @@ function matching(history: History, search: string, head: number): number[] | nu
       text = JSON.stringify([kind, actor.member, patch, data]).toLowerCase();
       TEXTS.set(event, text);
     }
-    if (text.includes(search)) found.push(version);
+    if (hasText(text, search)) found.push(version);
   }
   return found;
 }

@@ -2,8 +2,8 @@
 
 import { freshId } from "@questlog/client";
 import { type FormEvent, useId, useMemo, useState } from "react";
-import { nameOf } from "../shared/document.js";
 import { sentenceOf } from "../shared/server.js";
+import { nameOf } from "../shared/things.js";
 import type { Archive } from "./archive.js";
 import { type History, objectOf } from "./history.js";
 import { Window } from "./Window.js";
@@ -52,7 +52,7 @@ export function Fork({ server, campaignId, history, head, version, guarded, onCl
         {guarded ? (
           <>
             <p className="hush">It has seats of its own. A token for its DM is printed by:</p>
-            <pre className="verbatim small">questlog token --campaign {made} --role dm</pre>
+            <pre className="verbatim small">questlog token --campaign {quoted(made)} --role dm</pre>
           </>
         ) : (
           <p>
@@ -88,6 +88,11 @@ export function Fork({ server, campaignId, history, head, version, guarded, onCl
       </form>
     </Window>
   );
+}
+
+/** A word for a shell. */
+function quoted(word: string): string {
+  return /^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** What it would begin with, and what stays out of it. */

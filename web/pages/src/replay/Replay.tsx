@@ -1,7 +1,8 @@
 import { useCallback, useDeferredValue, useState } from "react";
-import { textOf } from "../shared/document.js";
 import { Head } from "../shared/Head.js";
+import { Lamp } from "../shared/Lamp.js";
 import { Tabs } from "../shared/Tabs.js";
+import { textOf } from "../shared/things.js";
 import type { Archive } from "./archive.js";
 import { Step } from "./Changes.js";
 import { Charts } from "./Charts.js";
@@ -35,12 +36,14 @@ export interface Opened {
   version: number;
   as: string | null;
   guarded: boolean;
+  /** Why that is not quite what the address says. */
+  notice: string | null;
 }
 
 /** The replay: everything at once on a wide screen, one panel at a time on a phone. */
 export function Replay({ opened }: { opened: Opened }) {
   const { server, campaignId, history } = opened;
-  const { head, sessions, refresh } = useNews(server, campaignId, history);
+  const { head, sessions, refresh, replaced } = useNews(server, campaignId, history);
   const [version, setVersion] = useState(opened.version);
   const [as, setAs] = useState(opened.as);
   const [panel, setPanel] = useState<Panel>("Moment");
@@ -80,8 +83,26 @@ export function Replay({ opened }: { opened: Opened }) {
       <Head
         title={title}
         named={`${title} · Replay`}
-        aside={<Viewer as={as} setAs={setAs} history={history} head={head} sessions={sessions} />}
+        aside={
+          <div className="viewer">
+            <Lamp />
+            <Viewer as={as} setAs={setAs} history={history} head={head} sessions={sessions} />
+          </div>
+        }
       />
+      {replaced && (
+        <p className="notice ember small" role="alert">
+          This is another log by now.{" "}
+          <button type="button" className="slim" onClick={() => location.reload()}>
+            Read it anew
+          </button>
+        </p>
+      )}
+      {opened.notice !== null && (
+        <p className="notice ember small" role="alert">
+          {opened.notice}
+        </p>
+      )}
       <main className="panels">
         <section
           className="panel moment"
@@ -104,12 +125,20 @@ export function Replay({ opened }: { opened: Opened }) {
         </section>
         <section className="panel" data-name="Changes" aria-label="Changes">
           <div className="from-here">
-            <button type="button" onClick={() => setAsking("rewind")} disabled={version === head}>
-              Rewind to here…
-            </button>
-            <button type="button" onClick={() => setAsking("fork")}>
-              Fork…
-            </button>
+            {as === null && (
+              <>
+                <button
+                  type="button"
+                  onClick={() => setAsking("rewind")}
+                  disabled={version === head}
+                >
+                  Rewind to here…
+                </button>
+                <button type="button" onClick={() => setAsking("fork")}>
+                  Fork…
+                </button>
+              </>
+            )}
             <CopyLink path={addressOf(campaignId, version, as)} />
           </div>
           {scenery !== null && (
@@ -123,7 +152,13 @@ export function Replay({ opened }: { opened: Opened }) {
           )}
         </section>
         <section className="panel" data-name="Events" aria-label="Events">
-          <Events history={history} head={head} version={staged} sessions={sessions} go={jump} />
+          {as === null ? (
+            <Events history={history} head={head} version={staged} sessions={sessions} go={jump} />
+          ) : (
+            <p className="board hush">
+              The log tells what only the DM knows. It is here again in the DM's view.
+            </p>
+          )}
         </section>
         <section
           className="panel"
@@ -135,9 +170,7 @@ export function Replay({ opened }: { opened: Opened }) {
           {as === null ? (
             <Charts history={history} head={head} version={staged} go={jump} />
           ) : (
-            <p className="board hush">
-              The charts show what the DM knows, and so are drawn for the DM alone.
-            </p>
+            <p className="board hush">So do the charts.</p>
           )}
         </section>
       </main>

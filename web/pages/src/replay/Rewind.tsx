@@ -1,9 +1,10 @@
 /** Rewind to a version: first what it would change and who has seen what it undoes, then for good. */
 
-import { applyPatch, freshId, type Json, parsePointer } from "@questlog/client";
+import { applyPatch, freshId, isObject, type Json, parsePointer } from "@questlog/client";
 import { useEffect, useId, useMemo, useState } from "react";
-import { charactersOf, label } from "../shared/document.js";
+import { charactersOf } from "../shared/document.js";
 import { CallError, sentenceOf } from "../shared/server.js";
+import { label } from "../shared/things.js";
 import type { Archive, Preview, Seen } from "./archive.js";
 import { ChangeList } from "./Changes.js";
 import { differences, placeName } from "./changes.js";
@@ -30,6 +31,8 @@ export function Rewind({ server, campaignId, history, version, refresh, onDone, 
   const [asked, setAsked] = useState(0);
   const [preview, setPreview] = useState<Preview | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  /** What came between: it stays until another press. */
+  const [notice, setNotice] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   // One id for each preview: whoever presses twice, or again after a lost answer, rewinds once.
   // biome-ignore lint/correctness/useExhaustiveDependencies: another preview is another rewind
@@ -38,18 +41,17 @@ export function Rewind({ server, campaignId, history, version, refresh, onDone, 
   useEffect(() => {
     let gone = false;
     setPreview(null);
-    const made = server.preview(campaignId, version, only === "" ? null : only);
-    // What it would change is told from the present document: the log is to be as long as it is.
-    Promise.all([made, refresh()]).then(
-      ([told]) => {
-        if (gone) return;
-        setPreview(told);
-        setProblem(null);
-      },
-      (error: unknown) => {
-        if (!gone) setProblem(sentenceOf(error));
-      },
-    );
+    const ask = async (): Promise<void> => {
+      const told = await server.preview(campaignId, version, only === "" ? null : only);
+      // What it would change is told from the document it was made for: the log must have that.
+      await refresh();
+      if (gone) return;
+      setPreview(told);
+      setProblem(null);
+    };
+    ask().catch((error: unknown) => {
+      if (!gone) setProblem(sentenceOf(error));
+    });
     return () => {
       gone = true;
     };
@@ -58,6 +60,7 @@ export function Rewind({ server, campaignId, history, version, refresh, onDone, 
   const confirm = async (): Promise<void> => {
     if (preview === null) return;
     setBusy(true);
+    setNotice(null);
     try {
       const done = await server.rewind(campaignId, preview, id);
       await refresh();
@@ -65,7 +68,7 @@ export function Rewind({ server, campaignId, history, version, refresh, onDone, 
     } catch (error) {
       setBusy(false);
       if (error instanceof CallError && error.code === "version_conflict") {
-        setProblem("Something happened in the meantime: this is what it would change now.");
+        setNotice("Something happened in the meantime. This is what it would change now.");
         setAsked(asked + 1);
       } else setProblem(sentenceOf(error));
     }
@@ -78,10 +81,13 @@ export function Rewind({ server, campaignId, history, version, refresh, onDone, 
         itself.
       </p>
       <Parts history={history} version={version} only={only} setOnly={setOnly} />
-      {problem !== null && (
-        <p className="ember" role="alert">
-          {problem}
-        </p>
+      {[notice, problem].map(
+        each =>
+          each !== null && (
+            <p className="ember" role="alert" key={each}>
+              {each}
+            </p>
+          ),
       )}
       {preview === null ? (
         problem === null && <p className="hush">Asking what it would change…</p>
@@ -115,8 +121,11 @@ function Parts({
   const name = useId();
   const parts = useMemo(() => {
     const [then, now] = [objectOf(history.at(version)), objectOf(history.at(history.head))];
-    const characters = [...charactersOf(now.characters), ...charactersOf(then.characters)];
-    const people = characters.map(each => [each.pointer, each.name] as const);
+    // In a list one's place may be another's by now: it comes back as a whole, or not.
+    const people = [now, then]
+      .filter(({ characters }) => isObject(characters))
+      .flatMap(({ characters }) => charactersOf(characters))
+      .map(each => [each.pointer, each.name] as const);
     const members = Object.keys({ ...now, ...then }).map(
       each => [`/${each.replaceAll("~", "~0").replaceAll("/", "~1")}`, label(each)] as const,
     );

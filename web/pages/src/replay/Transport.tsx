@@ -3,11 +3,11 @@
 import { type FormEvent, useId, useMemo, useState } from "react";
 import type { Session } from "./archive.js";
 import type { History } from "./history.js";
-import type { Playback } from "./hooks.js";
-import { clock, day } from "./words.js";
+import { FASTEST, type Playback } from "./hooks.js";
+import { clock, day, momentOf } from "./words.js";
 
 const SPEEDS = [0.5, 1, 2, 5, 20, 100, 1_000];
-const FASTEST = 1_000_000_000;
+const MINUTE = 60_000;
 
 export function Transport({
   history,
@@ -73,7 +73,7 @@ export function Transport({
             <Icon of="last" />
           </button>
         </div>
-        <p className="where">
+        <p className="where" role={playback.playing ? undefined : "status"}>
           <strong>{version}</strong> <span className="hush">of {head}</span>
           <time className="small" dateTime={history.event(version)?.at}>
             <span className="date">{day(time)}, </span>
@@ -243,15 +243,19 @@ function versionOf(text: string, history: History, head: number): number | null 
     const version = Number(wanted.replace("#", ""));
     return version >= 1 && version <= head ? version : null;
   }
-  // An hour alone is one of the last day that was played.
+  // An hour alone is the latest there was, of an evening past midnight too.
   const hour = /^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?$/.exec(wanted);
   if (hour !== null) {
     const moment = new Date(history.time(head));
     const [hours, minutes, seconds] = hour.slice(1).map(each => Number(each ?? 59));
     if ((hours ?? 0) > 23 || (minutes ?? 0) > 59 || (seconds ?? 0) > 59) return null;
     moment.setHours(hours ?? 0, minutes ?? 0, seconds ?? 59, 999);
-    return history.versionAt(moment.getTime());
+    const last = moment.getTime();
+    moment.setDate(moment.getDate() - 1);
+    const before = moment.getTime();
+    const after = last > history.time(head) + MINUTE && before >= history.time(1);
+    return history.versionAt(after ? before : last);
   }
-  const moment = Date.parse(wanted);
-  return Number.isNaN(moment) ? null : history.versionAt(moment);
+  const moment = momentOf(wanted, "");
+  return moment === null ? null : history.versionAt(moment);
 }

@@ -30,7 +30,7 @@ export function Viewer({
   const asked = as?.startsWith("player:") ? as.slice("player:".length) : null;
   const players = asked === null || known.includes(asked) ? known : [...known, asked];
   return (
-    <div className="viewer">
+    <>
       <label>
         <span className="hush small">Seen as</span>
         <select
@@ -70,7 +70,7 @@ export function Viewer({
           />
         </form>
       )}
-    </div>
+    </>
   );
 }
 

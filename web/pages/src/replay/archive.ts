@@ -11,6 +11,8 @@ export interface Logged {
   at: string;
   patch: Operation[];
   data: JsonObject;
+  /** Of the chain up to here: of another log at the same version, another. */
+  hash: string;
 }
 
 export interface Session {
@@ -47,6 +49,11 @@ export interface About {
   last_at: string;
 }
 
+interface Page {
+  events: Logged[];
+  head: number;
+}
+
 const PAGE = 1_000;
 
 export class Archive extends Server {
@@ -59,23 +66,23 @@ export class Archive extends Server {
     return this.call(placeOf(campaignId), { signal });
   }
 
-  /** Hand over the log after a version, page by page, and return where it ends. */
+  /** Hand over the log after a version, page by page, and return its head. */
   async events(
     campaignId: string,
     after: number,
     take: (page: Logged[], head: number) => void,
     signal?: AbortSignal,
-  ): Promise<void> {
+  ): Promise<number> {
     for (let last = after; ; ) {
       const url = `${placeOf(campaignId)}/events?after=${last}&limit=${PAGE}`;
-      const { events, head } = await this.call<{ events: Logged[]; head: number }>(url, { signal });
-      // Hashes and digests of thousands of events are of no use here, and would be kept with them.
-      const page = events.map(({ version, kind, actor, at, patch, data }) => {
-        return { version, kind, actor, at, patch, data };
+      const { events, head } = await this.call<Page>(url, { signal });
+      // Of thousands of events no more is kept than is of use here.
+      const page = events.map(({ version, kind, actor, at, patch, data, hash }) => {
+        return { version, kind, actor, at, patch, data, hash };
       });
       if (page.length > 0) take(page, head);
       last = page.at(-1)?.version ?? head;
-      if (last >= head) return;
+      if (last >= head) return head;
     }
   }
 

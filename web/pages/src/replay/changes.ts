@@ -7,7 +7,8 @@
  */
 
 import { equal, getAt, isObject, type Json } from "@questlog/client";
-import { charactersOf, label, nameOf, textOf } from "../shared/document.js";
+import { charactersOf } from "../shared/document.js";
+import { label, nameOf, textOf } from "../shared/things.js";
 
 export interface Change {
   /** Where: in the document after, or before of what is gone. */

@@ -7,7 +7,8 @@
  */
 
 import { applyPatch, isObject, type Json, type JsonObject } from "@questlog/client";
-import { charactersOf, hitPointsOf, textOf } from "../shared/document.js";
+import { charactersByName, hitPointsOf } from "../shared/document.js";
+import { textOf } from "../shared/things.js";
 import type { Logged } from "./archive.js";
 
 const STRIDE = 100;
@@ -53,9 +54,14 @@ export class History {
     return this.events[version - 1];
   }
 
-  /** The document at a version; before the first there is nothing. */
+  /**
+   * The document at a version; before the first there is nothing.
+   *
+   * @throws RangeError: the log does not go so far.
+   */
   at(version: number): Json {
     if (version <= 0) return null;
+    if (version > this.head) throw new RangeError(`there is no version ${version}`);
     if (version === this.head) return this.newest;
     const place = Math.floor((version - 1) / STRIDE);
     const checkpoint = { version: place * STRIDE + 1, document: this.kept[place] ?? null };
@@ -86,15 +92,15 @@ export class History {
     const [then, now] = [charactersIn(before), charactersIn(after)];
     if (then === now) return;
     const gone = new Set(this.lives.keys());
-    for (const { key, name, value } of charactersOf(now)) {
-      // In a list one's place changes when another leaves.
-      const id = Array.isArray(now) ? (textOf(value.id) ?? name) : key;
+    for (const [id, { name, value }] of charactersByName(now)) {
       gone.delete(id);
       const points = hitPointsOf(value)?.current ?? null;
       const life = this.lives.get(id);
-      if (life !== undefined) this.note(life, version, points, name);
+      // Of two of one name, the second is called so.
+      const called = Array.isArray(now) && textOf(value.id) === null ? id : name;
+      if (life !== undefined) this.note(life, version, points, called);
       else if (points !== null) {
-        this.lives.set(id, { key: id, name, versions: [version], points: [points] });
+        this.lives.set(id, { key: id, name: called, versions: [version], points: [points] });
       }
     }
     for (const id of gone) {

@@ -1,9 +1,10 @@
 /** Where the replay stands, how it moves on, and what is seen from there. */
 
 import type { JsonObject } from "@questlog/client";
+import { useView } from "@questlog/react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { sentenceOf } from "../shared/server.js";
-import type { Archive, Session } from "./archive.js";
+import { CallError, sentenceOf } from "../shared/server.js";
+import type { Archive, Logged, Session } from "./archive.js";
 import { type Change, differences } from "./changes.js";
 import { type History, objectOf } from "./history.js";
 
@@ -13,8 +14,11 @@ const SHORTEST_STEP = 16;
 /** How long the scrubber rests before somebody else's view is asked for. */
 const SETTLED = 120;
 const ADDRESS_EVERY = 250;
-const NEWS_EVERY = 10_000;
+const AGAIN = 2_000;
+export const FASTEST = 1_000_000_000;
+const FASTEST_STEPS = 1_200;
 const VIEWS = 40;
+const SKIPPED = 4;
 
 export interface Playback {
   playing: boolean;
@@ -39,9 +43,8 @@ export function usePlayback(
       setPlaying(false);
       return;
     }
-    const apart = (history.time(version + 1) - history.time(version)) / speed;
-    const wait = Math.max(SHORTEST_STEP, Math.min(LONGEST_STEP, apart));
-    const timer = setTimeout(() => go(version + 1), wait);
+    const { to, wait } = stepFrom(history, version, head, speed);
+    const timer = setTimeout(() => go(to), wait);
     return () => clearTimeout(timer);
   }, [playing, version, head, speed, history, go]);
   const toggle = useCallback(() => {
@@ -50,6 +53,19 @@ export function usePlayback(
   }, [playing, version, head, go]);
   const stop = useCallback(() => setPlaying(false), []);
   return { playing, speed, setSpeed, toggle, stop };
+}
+
+/** Where to go next, and after how long: several versions at once where they are too close to see. */
+function stepFrom(history: History, version: number, head: number, speed: number) {
+  // Even the longest log is over in a while: nobody watches thousands of events one by one.
+  const most = speed === FASTEST ? Math.ceil(head / FASTEST_STEPS) : head;
+  let [to, wait] = [version, 0];
+  do {
+    const apart = history.time(to + 1) - history.time(to);
+    wait += Math.min(LONGEST_STEP, apart) / speed;
+    to += 1;
+  } while (wait < SHORTEST_STEP && to < head && to - version < most);
+  return { to, wait: Math.max(SHORTEST_STEP, wait) };
 }
 
 /** What is on the stage: a document, and what the step to it changed. */
@@ -125,14 +141,19 @@ class Looker {
   private async work(): Promise<void> {
     this.busy = true;
     try {
+      let skipped = 0;
       for (let shown = 0; shown !== this.wanted && !this.ended.signal.aborted; ) {
         const rested = this.wanted;
         await new Promise(resolve => setTimeout(resolve, SETTLED));
         // Of a scrubber that moves on; while it plays, what is there in time is shown.
         const version = this.wanted;
-        if (rested !== version && !this.views.has(version) && Math.abs(version - rested) > 2) {
+        const moving = rested !== version && !this.views.has(version);
+        // But not for ever: of a fast replay something is to be seen too.
+        if (moving && Math.abs(version - rested) > 2 && skipped < SKIPPED) {
+          skipped += 1;
           continue;
         }
+        skipped = 0;
         const before = version > 1 ? await this.view(version - 1) : {};
         const document = await this.view(version);
         if (this.ended.signal.aborted) return;
@@ -141,7 +162,11 @@ class Looker {
         shown = version;
       }
     } catch (error) {
-      if (!this.ended.signal.aborted) this.tell(null, sentenceOf(error));
+      if (this.ended.signal.aborted) return;
+      this.tell(null, sentenceOf(error));
+      if (!(error instanceof CallError && error.final)) {
+        setTimeout(() => !this.ended.signal.aborted && this.look(this.wanted), AGAIN);
+      }
     } finally {
       this.busy = false;
     }
@@ -178,30 +203,58 @@ export function addressOf(campaignId: string, version: number, as: string | null
   return `${location.pathname}?${query}`;
 }
 
+interface News {
+  head: number;
+  sessions: Session[];
+  refresh: () => Promise<void>;
+  /** Whether the log is not the one that was read, any more. */
+  replaced: boolean;
+}
+
 /** The log goes on while it is looked at: what is new is taken up, and where one stands is kept. */
-export function useNews(
-  server: Archive,
-  campaignId: string,
-  history: History,
-): { head: number; sessions: Session[]; refresh: () => Promise<void> } {
+export function useNews(server: Archive, campaignId: string, history: History): News {
   const [head, setHead] = useState(history.head);
   const [sessions, setSessions] = useState<Session[]>([]);
+  const [replaced, setReplaced] = useState(false);
   const refresh = useCallback(async () => {
-    const before = history.head;
-    await server.events(campaignId, before, page => history.add(page));
+    const last = history.event(history.head);
+    const check = (known: Logged | undefined): void => {
+      // A store that was put back from a backup has another log under the same name.
+      if (last === undefined || known?.hash === last.hash) return;
+      setReplaced(true);
+      throw new Error("This is another log by now: open the page again.");
+    };
+    // The last one once more: it tells whether this is the same log.
+    let pages = 0;
+    const found = await server.events(campaignId, Math.max(0, history.head - 1), page => {
+      if (pages === 0) check(page[0]);
+      pages += 1;
+      history.add(page);
+    });
+    if (found < (last?.version ?? 0)) check(undefined);
     setHead(history.head);
-    if (history.head !== before) setSessions(await server.sessions(campaignId));
+    if (history.head !== last?.version) setSessions(await server.sessions(campaignId));
   }, [server, campaignId, history]);
   useEffect(() => {
     // A log without its sessions is a log nevertheless.
     void server.sessions(campaignId).then(setSessions, () => {});
-    const timer = setInterval(() => {
-      // Asked again in a while; what is there stays.
-      if (!document.hidden) refresh().catch(() => {});
-    }, NEWS_EVERY);
-    return () => clearInterval(timer);
-  }, [server, campaignId, refresh]);
-  return { head, sessions, refresh };
+  }, [server, campaignId]);
+  const told = useView(view => (view.campaignId === campaignId ? view.version : 0), 0);
+  const connected = useView(view => view.connection.state === "live", false);
+  const busy = useRef(false);
+  const [tries, setTries] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: looked at again after each try
+  useEffect(() => {
+    if (!connected || replaced || told === history.head || busy.current) return;
+    busy.current = true;
+    const ended = (wait: number) => () =>
+      setTimeout(() => {
+        busy.current = false;
+        setTries(count => count + 1);
+      }, wait);
+    refresh().then(ended(SETTLED), ended(AGAIN));
+  }, [told, connected, replaced, history, refresh, tries]);
+  return { head, sessions, refresh, replaced };
 }
 
 /** Space, arrows, Home and End, wherever the focus is but where they have a meaning of their own. */
@@ -216,6 +269,9 @@ export function useKeys(act: (key: "play" | "back" | "on" | "first" | "last") =>
       const key = KEYS[event.key];
       const target = event.target instanceof Element ? event.target : null;
       if (key === undefined || target?.closest("dialog") != null) return;
+      // What scrolls is scrolled by its own keys.
+      const scrolls = target !== null && target !== document.body && isScroller(target);
+      if (scrolls && key !== "back" && key !== "on") return;
       const range = target?.matches("input[type=range]") ?? false;
       // The scrubber goes by its arrows itself, and a button is pressed by its space.
       if (range ? key !== "play" : (target?.matches("input, textarea, select") ?? false)) return;
@@ -226,6 +282,10 @@ export function useKeys(act: (key: "play" | "back" | "on" | "first" | "last") =>
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);
   }, []);
+}
+
+function isScroller(element: Element): boolean {
+  return element.hasAttribute("tabindex") && element.scrollHeight > element.clientHeight;
 }
 
 const KEYS: Partial<Record<string, "play" | "back" | "on" | "first" | "last">> = {

@@ -1,3 +1,3 @@
-import { enter } from "../shared/enter.js";
+import { enter, follow } from "../shared/enter.js";
 
-enter("dm", { sit: seat => seat, load: () => import("./page.js") });
+enter("dm", { sit: follow("dm"), load: () => import("./page.js") });

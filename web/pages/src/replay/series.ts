@@ -5,6 +5,7 @@ import type { History, Life } from "./history.js";
 /** More lines than these nobody can tell apart. */
 export const LINES = 6;
 const BUCKETS = 80;
+const PLACES = 240;
 const SECOND = 1_000;
 const WIDTHS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 172_800,
@@ -22,7 +23,10 @@ export function liveliest(history: History): Life[] {
 /** Hit points by version: the versions at which any of them changed, and each line's points there. */
 export function hitPoints(lives: readonly Life[], head: number): (number | null)[][] {
   const versions = new Set([1, head, ...lives.flatMap(life => life.versions)]);
-  const places = [...versions].sort((one, other) => one - other);
+  const all = [...versions].sort((one, other) => one - other);
+  // More would lie upon each other; what is left out is between two that are there.
+  const every = Math.ceil(all.length / PLACES);
+  const places = all.filter((_, index) => index % every === 0 || index === all.length - 1);
   return [places, ...lives.map(life => places.map(version => pointsAt(life, version)))];
 }
 

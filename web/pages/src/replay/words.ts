@@ -1,14 +1,19 @@
 /** Times, people and values in the words of the page. */
 
 import { isObject, type Json } from "@questlog/client";
-import { entriesOf, nameOf } from "../shared/document.js";
+import { entriesOf, nameOf } from "../shared/things.js";
 
 const CLOCK = new Intl.DateTimeFormat([], {
   hour: "2-digit",
   minute: "2-digit",
   second: "2-digit",
 });
+const HOUR = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat([], { day: "numeric", month: "short", year: "numeric" });
+
+export function hour(time: number): string {
+  return HOUR.format(time);
+}
 
 export function clock(time: number): string {
   return CLOCK.format(time);
@@ -16,6 +21,21 @@ export function clock(time: number): string {
 
 export function day(time: number): string {
   return DAY.format(time);
+}
+
+const MOMENT =
+  /^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)(Z|[+-][0-9]{2}:?[0-9]{2})?)?$/i;
+
+/**
+ * A moment, in milliseconds since 1970; null where it is not written as one (RFC 3339, and shorter).
+ *
+ * @param zone of one that names no offset: `Z`, or nothing for the reader's own.
+ */
+export function momentOf(text: string, zone: "Z" | ""): number | null {
+  const [, date, time = "00:00", offset = zone] = MOMENT.exec(text.trim()) ?? [];
+  const moment =
+    date === undefined ? Number.NaN : Date.parse(`${date}T${time}${offset.toUpperCase()}`);
+  return Number.isNaN(moment) ? null : moment;
 }
 
 /** Who did something: the DM, or a member by name. */
