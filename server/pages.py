@@ -23,8 +23,10 @@ from server.config import Config
 from server.problems import problem
 from server.services import services_of
 
-# An old link leads to `/join`, which is the player's page by another name.
+# An old link leads to `/join`, and who knows the server's address alone to `/`: both are the
+# player's page by another name.
 PAGES: Mapping[str, str] = {
+    "/": "play.html",
     "/play": "play.html",
     "/join": "play.html",
     "/dm": "dm.html",
@@ -69,7 +71,8 @@ class File(Struct, frozen=True):
             hdrs.VARY: hdrs.ACCEPT_ENCODING,
             "Content-Security-Policy": policy(services_of(request).config),
         }
-        if tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+        known = request.headers.get(hdrs.IF_NONE_MATCH, "")
+        if tag in known or known.strip() == "*":
             return web.Response(status=304, headers=headers)
         if coding != "identity":
             headers[hdrs.CONTENT_ENCODING] = coding

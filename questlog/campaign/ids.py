@@ -14,7 +14,8 @@ MAX_NAME = 128
 MAX_EVENT_ID = 64
 MAX_KIND = 64
 MAX_TITLE = 200
-_FORBIDDEN = frozenset(' /\\?#%"<>{}')
+_SHOWN = '/ \\ ? # % " < > { }'
+_FORBIDDEN = frozenset(_SHOWN)
 _KIND = r"[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*"
 
 
@@ -27,7 +28,7 @@ def check_name(name: str, what: str) -> str:
     if not 1 <= len(name) <= MAX_NAME:
         raise Invalid(f"A {what} has 1 to {MAX_NAME} characters.")
     if name in (".", "..") or not name.isprintable() or not _FORBIDDEN.isdisjoint(name):
-        raise Invalid(f"A {what} has no spaces, slashes or control characters.")
+        raise Invalid(f"A {what} has no spaces, no control characters and none of {_SHOWN}.")
     return name
 
 

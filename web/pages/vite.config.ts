@@ -5,7 +5,7 @@ import react from "@vitejs/plugin-react";
 import { defineConfig, type HtmlTagDescriptor, type Plugin, type Rolldown } from "vite";
 import { alias } from "../vite.alias.js";
 
-const SMALLEST = 1_024;
+const SMALLEST = 512;
 
 /**
  * Beside each file, what a server sends of it to a browser that takes it compressed.
