@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -93,6 +95,8 @@ async def issuer(node: Node, home: Path, tmp_path: Path) -> AsyncIterator[str]:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
+            # What is called node may be a script that starts it: all of it is to end.
+            start_new_session=True,
         )
         try:
             assert process.stdout is not None
@@ -102,7 +106,7 @@ async def issuer(node: Node, home: Path, tmp_path: Path) -> AsyncIterator[str]:
             yield line.decode().split()[1]
         finally:
             if process.returncode is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.communicate()
 
 

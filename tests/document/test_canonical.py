@@ -378,6 +378,7 @@ def test_random_documents_are_written_as_javascript_writes_them(share: int, orac
     assert [encode(case).decode() for case in cases] == texts, f"{where}: one was changed"
 
 
+@pytest.mark.usefixtures("untraced")
 def test_random_documents_have_one_text_where_they_are_equal_and_only_there() -> None:
     seed = the_seed()
     equals = 0

@@ -59,6 +59,8 @@ def told(outcome: Outcome) -> str:
     return "\n".join(map(str, outcome.findings[:10]))
 
 
+# Traced line by line it would take minutes; what it runs, shorter tests run too.
+@pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize(
     ("name", "most", "own"),
     [
@@ -91,6 +93,7 @@ async def test_nobody_is_sent_what_they_must_not_see_of_a_recorded_campaign(
         assert happened, f"seed {seed}: {tally}"
 
 
+@pytest.mark.usefixtures("untraced")
 async def test_nor_of_campaigns_made_up_at_random(seed: int) -> None:
     async with asyncio.timeout(LONGEST):
         outcome = await fly_random(CAMPAIGNS, seed)

@@ -195,6 +195,7 @@ def test_what_no_rehashing_makes_right_is_refused(
     assert (rows(new), staged(new)) == ([], [])
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_copy_bomb_is_refused_before_it_is_made(file: Path, new: Path) -> None:
     bomb = [{"op": "copy", "from": "", "path": f"/x{n}"} for n in range(40)]
     detail = refused(new, "import", str(edited(file, 5, patch=bomb)), "--rehash")[1]
