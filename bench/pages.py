@@ -29,6 +29,7 @@ from tests.support.peer import put
 
 ENTRIES, CHARACTERS = 5_000, 300
 COMMITS = 200
+FIRST_VIEWS = 9
 PHONE = {"width": 360, "height": 740}
 SEED = 7
 # Installed before anything of the page runs.
@@ -36,6 +37,19 @@ WATCH = """
 window.__long = [];
 new PerformanceObserver(list => window.__long.push(...list.getEntries().map(e => e.duration)))
   .observe({ type: "longtask", buffered: true });
+"""
+# When a frame with the narrative, and one with the whole page, was first drawn.
+WHEN_SHOWN = """
+window.__shown = {};
+const note = (name, is) => {
+  if (!is || window.__shown[name]) return;
+  window.__shown[name] = 1;
+  requestAnimationFrame(() => setTimeout(() => { window.__shown[name] = performance.now(); }));
+};
+new MutationObserver(() => {
+  note("game", document.body?.textContent.includes("Rain."));
+  note("lamp", document.querySelector(".lamp.live"));
+}).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
 """
 SEEN = """wanted => new Promise(resolve => {
   const look = () => {
@@ -99,18 +113,21 @@ async def first_view(served: Guarded, browser: Browser) -> None:
         await dm.create("c", {"narrative": "Rain."})
     painted: list[float] = []
     shown: list[float] = []
+    whole: list[float] = []
     again: list[float] = []
-    for _ in range(5):
+    for _ in range(FIRST_VIEWS):
         context = await browser.new_context(viewport=PHONE)  # type: ignore[arg-type]
+        await context.add_init_script(WHEN_SHOWN)
         page = await context.new_page()
         for times in (shown, again):
             await slowed(page)
-            begun = time.monotonic()
             # At first it begins with nothing; opened again, with what was kept.
             await page.goto(await seat(served, "mira"))
-            await page.get_by_text("Rain.").first.wait_for()
-            times.append((time.monotonic() - begun) * 1000)
+            await page.wait_for_function("window.__shown.lamp && window.__shown.game")
+            # By the page's own clock: to ask it across a slow processor takes as long again.
+            times.append(await page.evaluate("window.__shown.game"))
             if times is shown:
+                whole.append(await page.evaluate("window.__shown.lamp"))
                 entries = "performance.getEntriesByName('first-contentful-paint')"
                 painted.append(await page.evaluate(f"{entries}[0].startTime"))
                 await page.wait_for_timeout(500)
@@ -118,7 +135,8 @@ async def first_view(served: Guarded, browser: Browser) -> None:
         await context.close()
     print(
         f"on a slow phone: first paint {statistics.median(painted):.0f} ms, the game"
-        f" {statistics.median(shown):.0f} ms, opened again {statistics.median(again):.0f} ms"
+        f" {statistics.median(shown):.0f} ms (at the most {max(shown):.0f}), the whole page"
+        f" {statistics.median(whole):.0f} ms, opened again {statistics.median(again):.0f} ms"
     )
 
 
