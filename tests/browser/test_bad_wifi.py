@@ -27,7 +27,7 @@ DOCUMENT: dict[str, Any] = {
     },
 }
 # Seconds; longer than a page takes for one that did not sleep.
-SLEEP = 7
+SLEEP = 6
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 

@@ -190,19 +190,18 @@ async def test_an_invite_is_a_link_and_a_code_that_seat_a_player(
 async def test_nothing_is_in_the_way_of_those_who_do_not_see(
     served: Guarded, browser: Browser
 ) -> None:
-    for scheme in ("dark", "light"):
-        for width in (360, 1360):
-            size = {"width": width, "height": 800}
-            watched = await console(
-                served, browser, viewport=size, color_scheme=scheme, reduced_motion="reduce"
-            )
-            views = watched.page.get_by_role("navigation", name="Views")
-            for name in ("Play", "Document", "Visibility", "Campaigns"):
-                await views.get_by_role("button", name=name).click()
-                assert await watched.faults() == [], (scheme, width, name)
-                wide = await watched.page.evaluate("document.documentElement.scrollWidth")
-                assert wide <= width, name
-            await watched.page.context.close()
+    for scheme, width in (("dark", 360), ("light", 1360)):
+        size = {"width": width, "height": 800}
+        watched = await console(
+            served, browser, viewport=size, color_scheme=scheme, reduced_motion="reduce"
+        )
+        views = watched.page.get_by_role("navigation", name="Views")
+        for name in ("Play", "Document", "Visibility", "Campaigns"):
+            await views.get_by_role("button", name=name).click()
+            assert await watched.faults() == [], (scheme, width, name)
+            wide = await watched.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, name
+        await watched.page.context.close()
 
 
 async def test_a_player_at_the_console_is_told_plainly(served: Guarded, browser: Browser) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 
 from questlog.document import diff, get
 from tests.support.access import Guarded, guarded
-from tests.support.pages import Watched, opened, seat
+from tests.support.pages import PATIENT, Watched, opened, seat
 from tools.demo import recording_path
 
 STEPS = 9
@@ -71,7 +71,8 @@ class Table:
             field = page.get_by_label(f"The value of {path}", exact=True)
             await field.fill(json.dumps(change["value"]))
             await field.press("Enter")
-        await expect(page.get_by_text("Last: /")).to_be_visible()
+        put = f"{path.rpartition('/')[0]}/-" if change["op"] == "add" else path
+        await expect(page.get_by_text(f"Last: {put}")).to_be_visible(timeout=PATIENT)
         await page.get_by_role("button", name="Play", exact=True).click()
 
     async def unfold(self, path: str) -> None:
@@ -106,6 +107,10 @@ async def test_the_first_scenes_are_played_by_clicks(tmp_path: Path, browser: Br
         table = await seated(served, browser)
         for before, after in zip([first, *steps], steps, strict=False):
             await table.play(before, after)
+        # The last of what the DM did is there.
+        for player in table.players.values():
+            newest = player.page.locator(".entry").last
+            await expect(newest).to_contain_text("pilgrim", timeout=PATIENT)
         _, answer = await dm("GET", "/api/campaigns/c/state")
         now, then = answer["structured_data"], steps[-1]
         told = [entry["text"] for entry in now["all_narratives"]]
@@ -115,6 +120,5 @@ async def test_the_first_scenes_are_played_by_clicks(tmp_path: Path, browser: Br
         for path in ("/story_progression", "/dm", "/private", "/characters"):
             assert get(now, path) == get(then, path), path
         for player in table.players.values():
-            await expect(player.page.locator(".entry").last).to_contain_text("pilgrim")
             assert player.complaints == []
         assert table.dm.complaints == []

@@ -294,26 +294,25 @@ async def test_nothing_is_in_the_way_of_those_who_do_not_see(
 ) -> None:
     async with served.calling("dm") as dm:
         await hit(dm, 5, meta={"roll": [1, 2]})
-    for scheme in ("dark", "light"):
-        for width in (360, 1280):
-            context = await browser.new_context(
-                color_scheme=scheme,
-                viewport={"width": width, "height": 740},
-                reduced_motion="reduce",
-            )
-            watched = await inspecting(served, context)
-            page = watched.page
-            assert await watched.faults() == [], (scheme, width)
-            await events(watched).first.click()
-            await page.get_by_role("button", name="Blame /characters/mira/hp/current").click()
-            await blamed(watched)
-            for panel in ("Event", "Document", "Wire") if width == 360 else ("all",):
-                if width == 360:
-                    await watched.panel(panel)
-                assert await watched.faults() == [], (scheme, width, panel)
-            await page.locator(".message summary").first.click()
-            assert await watched.faults() == [], (scheme, width)
-            await context.close()
+    for scheme, width in (("dark", 360), ("light", 1280)):
+        context = await browser.new_context(
+            color_scheme=scheme,  # type: ignore[arg-type]
+            viewport={"width": width, "height": 740},
+            reduced_motion="reduce",
+        )
+        watched = await inspecting(served, context)
+        page = watched.page
+        assert await watched.faults() == [], (scheme, width)
+        await events(watched).first.click()
+        await page.get_by_role("button", name="Blame /characters/mira/hp/current").click()
+        await blamed(watched)
+        for panel in ("Event", "Document", "Wire") if width == 360 else ("all",):
+            if width == 360:
+                await watched.panel(panel)
+            assert await watched.faults() == [], (scheme, width, panel)
+        await page.locator(".message summary").first.click()
+        assert await watched.faults() == [], (scheme, width)
+        await context.close()
 
 
 async def test_the_page_is_used_by_keyboard_alone(served: Guarded, browser: Browser) -> None:
