@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import AsyncIterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ async def test_an_invite_is_a_link_and_a_code_that_seat_a_player(
 async def test_nothing_is_in_the_way_of_those_who_do_not_see(
     served: Guarded, browser: Browser
 ) -> None:
-    for scheme, width in (("dark", 360), ("light", 1360)):
+    for scheme, width in product(("dark", "light"), (360, 1360)):
         size = {"width": width, "height": 800}
         watched = await console(
             served, browser, viewport=size, color_scheme=scheme, reduced_motion="reduce"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import AsyncIterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -294,7 +295,7 @@ async def test_nothing_is_in_the_way_of_those_who_do_not_see(
 ) -> None:
     async with served.calling("dm") as dm:
         await hit(dm, 5, meta={"roll": [1, 2]})
-    for scheme, width in (("dark", 360), ("light", 1280)):
+    for scheme, width in product(("dark", "light"), (360, 1280)):
         context = await browser.new_context(
             color_scheme=scheme,  # type: ignore[arg-type]
             viewport={"width": width, "height": 740},

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Route, expect
 
+from tests.browser.test_replay import at
 from tests.client.proxy import Proxy
 from tests.support.access import Guarded, guarded
 from tests.support.pages import PATIENT, Watched, opened
@@ -43,12 +44,6 @@ async def replaying(served: Guarded, browser: Browser, query: str, url: str = ""
     watched = await opened(await browser.new_context(), address)
     await expect(watched.page.get_by_role("slider")).to_be_visible(timeout=PATIENT)
     return watched
-
-
-async def at(watched: Watched, version: int) -> None:
-    """Wait until the page shows a version."""
-    slider = watched.page.get_by_role("slider")
-    await expect(slider).to_have_value(str(version), timeout=PATIENT)
 
 
 async def test_what_came_between_is_seen_before_it_is_undone(

@@ -54,7 +54,8 @@ async def test_a_page_and_what_it_loads_come_compressed_and_whole(call: Caller) 
             elif coding is None:
                 assert body == whole
             else:
-                assert len(body) < len(whole) * 0.7
+                # What is small anyway has less to be made smaller.
+                assert len(body) < len(whole) / (2 if len(whole) > 1_000 else 1.4)
 
 
 def test_what_is_compressed_is_what_was_built() -> None:
