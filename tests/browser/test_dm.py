@@ -39,11 +39,13 @@ async def served(tmp_path: Path) -> AsyncIterator[Guarded]:
         yield served
 
 
-async def console(served: Guarded, browser: Browser, **options: Any) -> Watched:
-    """Open the console of campaign `c`."""
+async def console(
+    served: Guarded, browser: Browser, *, url: str | None = None, **options: Any
+) -> Watched:
+    """Open the console of campaign `c`, at another address than the server's own if need be."""
     token = await served.token("dm")
     context = await browser.new_context(**options)
-    watched = await opened(context, f"{served.url}/dm?campaign_id=c#token={token}")
+    watched = await opened(context, f"{url or served.url}/dm?campaign_id=c#token={token}")
     await watched.says("Live")
     return watched
 

@@ -171,10 +171,7 @@ async def test_without_a_connection_what_is_done_waits_and_is_said_to(
     served: Guarded, browser: Browser
 ) -> None:
     async with Proxy.before(served.url) as proxy:
-        token = await served.token("dm")
-        context = await browser.new_context()
-        watched = await opened(context, f"{proxy.url}/dm?campaign_id=c#token={token}")
-        await watched.says("Live")
+        watched = await console(served, browser, url=proxy.url)
         proxy.down = True
         proxy.cut()
         await watched.says("Reconnecting")
@@ -190,11 +187,7 @@ async def test_what_was_not_done_is_said_whatever_is_done_after_it(
     served: Guarded, browser: Browser
 ) -> None:
     async with Proxy.before(served.url) as proxy:
-        token = await served.token("dm")
-        watched = await opened(
-            await browser.new_context(), f"{proxy.url}/dm?campaign_id=c#token={token}"
-        )
-        await watched.says("Live")
+        watched = await console(served, browser, url=proxy.url)
         page = watched.page
         proxy.down = True
         proxy.cut()
@@ -229,10 +222,18 @@ async def test_what_was_meant_for_one_campaign_is_not_done_in_another(
             await card.get_by_role("button", name="Damage").click()
             await watched.page.get_by_label("What is told").fill("A SECRET")
             await watched.page.get_by_role("button", name="Tell").click()
+            await watched.page.get_by_role("button", name="Document").click()
+            await watched.page.get_by_label("change /narrative").click()
+            await watched.page.get_by_label("The value of /narrative").fill("A DRAFT")
             await dm("POST", "/api/campaigns/b/activate", json={})
             proxy.down = False
             await watched.shows("another campaign is played here by now")
             await expect(watched.page.get_by_label("What is told")).to_have_value("A SECRET")
+            # What was being written in the one is not written in the other, nor lost.
+            field = watched.page.get_by_label("The value of /narrative")
+            await expect(field).to_have_count(0)
+            await dm("POST", "/api/campaigns/a/activate", json={})
+            await expect(field).to_have_value("A DRAFT", timeout=PATIENT)
         for name in ("a", "b"):
             _, answer = await dm("GET", f"/api/campaigns/{name}/state")
             assert answer["structured_data"] == DOCUMENT
@@ -278,6 +279,30 @@ async def test_undo_does_not_reach_into_another_campaign(tmp_path: Path, browser
         await expect(card).to_contain_text("17 / 22", timeout=PATIENT)
         await undo.click()
         await expect(card).to_contain_text("22 / 22")
+
+
+async def test_an_undo_that_waits_is_for_the_campaign_it_was_pressed_in(
+    tmp_path: Path, browser: Browser
+) -> None:
+    async with Served.start(tmp_path / "q.db") as server, calling(server.url) as dm:
+        for name in ("a", "b"):
+            await dm.create(name, DOCUMENT)
+        async with Proxy.before(server.url) as proxy:
+            watched = await opened(await browser.new_context(), f"{proxy.url}/dm")
+            card = watched.page.get_by_role("group", name="Mira")
+            for name in ("a", "b"):
+                await dm("POST", f"/api/campaigns/{name}/activate", json={})
+                await expect(card).to_contain_text("22 / 22", timeout=PATIENT)
+                await card.get_by_role("button", name="Damage").click()
+                await expect(card).to_contain_text("17 / 22")
+            proxy.down = True
+            proxy.cut()
+            await watched.says("Reconnecting")
+            await watched.page.get_by_role("button", name="Undo").click()
+            await dm("POST", "/api/campaigns/a/activate", json={})
+            proxy.down = False
+            await watched.shows("another campaign is played here by now")
+            await expect(card).to_contain_text("17 / 22")
 
 
 async def test_who_is_at_the_wheel_knows_it_after_a_reload(

@@ -3,7 +3,7 @@
 import type { Json, JsonObject } from "@questlog/client";
 import { expect, test } from "vitest";
 import { restOf, restOfCharacter, restOfParty, restOfScene } from "../src/shared/rest.js";
-import { thingsOf } from "../src/shared/things.js";
+import { spoken, thingsOf } from "../src/shared/things.js";
 
 const said = (value: Json) => thingsOf(value).map(({ name }) => name);
 const left = (rest: ReturnType<typeof restOf>) =>
@@ -20,6 +20,17 @@ test("things have names in lists, objects and texts", () => {
   ]);
   expect(said({ tide: { name: "The tide", height: 2 }, mud: {} })).toEqual(["The tide", "Mud"]);
   expect(said([[1, 2]])).toEqual(["No. 1"]);
+});
+
+test("a text is said as it is, a program's word in words", () => {
+  const texts = ["hearth and tallow", "in_combat", "-4", "1492-03-04", "hold_the-line at -3"];
+  expect(texts.map(spoken)).toEqual([
+    "Hearth and tallow",
+    "In combat",
+    "-4",
+    "1492-03-04",
+    "Hold_the-line at -3",
+  ]);
 });
 
 test("what things hold beside their names is kept", () => {

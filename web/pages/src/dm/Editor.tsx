@@ -24,6 +24,7 @@ const PAGE = 100;
 
 export function Editor() {
   const document = useView(view => view.document, null);
+  const campaignId = useView(view => view.campaignId, null);
   if (document === null) return null;
   return (
     <div className="board editor">
@@ -33,7 +34,8 @@ export function Editor() {
         <code>{"{…}"}</code>; anything else is taken as text.
       </p>
       <Orphans document={document} />
-      <Members pointer="" value={document} depth={0} />
+      {/* Of another campaign, another tree: what is open and written in one is not so in the other. */}
+      <Members key={campaignId} pointer="" value={document} depth={0} />
     </div>
   );
 }
@@ -42,8 +44,12 @@ export function Editor() {
 function Orphans({ document }: { document: JsonObject }) {
   const desk = useDesk();
   const drafts = useStore(desk.drafts);
-  const gone = [...drafts].filter(([at]) => getAt(document, parsePointer(at)) === undefined);
-  return gone.map(([pointer, { text }]) => (
+  const campaignId = useView(view => view.campaignId, null);
+  const gone = drafts.filter(
+    each =>
+      each.campaignId === campaignId && getAt(document, parsePointer(each.pointer)) === undefined,
+  );
+  return gone.map(({ pointer, text }) => (
     <div className="field" key={pointer} role="alert">
       <p className="ember small">{pointer} is gone. This is what you were writing there:</p>
       <textarea readOnly aria-label={`What was written at ${pointer}`} value={text} />
@@ -156,8 +162,8 @@ function Members({ pointer, value, depth }: { pointer: string; value: Json; dept
 }
 
 function useDraft(pointer: string): Draft | undefined {
-  const { drafts } = useDesk();
-  return useSyncExternalStore(drafts.subscribe, () => drafts.read().get(pointer));
+  const desk = useDesk();
+  return useSyncExternalStore(desk.drafts.subscribe, () => desk.draftAt(pointer));
 }
 
 interface Of {

@@ -1,12 +1,14 @@
 /** Who may see what: the rules, and what each player would see under them, before they are put. */
 
 import { isObject, type JsonObject } from "@questlog/client";
+import { useView } from "@questlog/react";
 import { useMemo } from "react";
 import { SeeAs, useViewOf } from "./SeeAs.js";
 import type { Rules, Told } from "./useRules.js";
 
 /** What is being written, and the rules it was begun with: kept while another view is looked at. */
 export interface Draft {
+  campaignId: string | null;
   text: string;
   base: Told;
 }
@@ -17,7 +19,10 @@ interface Of {
   setDraft: (draft: Draft | null) => void;
 }
 
-export function RulesPanel({ rules, draft, setDraft }: Of) {
+export function RulesPanel({ rules, draft: begun, setDraft }: Of) {
+  const campaignId = useView(view => view.campaignId, null);
+  // At a table another campaign may be played by now, whose rules these are not.
+  const draft = begun?.campaignId === campaignId ? begun : null;
   const inForce = useMemo(() => shown(rules), [rules]);
   const text = draft?.text ?? inForce;
   const read = useMemo(() => readRules(text), [text]);
@@ -42,7 +47,7 @@ export function RulesPanel({ rules, draft, setDraft }: Of) {
           onChange={event => {
             const { default: other, rules: known } = rules;
             const base = draft?.base ?? { default: other, rules: known };
-            setDraft({ text: event.target.value, base });
+            setDraft({ campaignId, text: event.target.value, base });
           }}
         />
         {typeof read === "string" && (

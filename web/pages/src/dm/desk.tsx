@@ -49,6 +49,8 @@ interface DeskState {
 
 /** A value being written, and what stood there when that was begun. */
 export interface Draft {
+  campaignId: string | null;
+  pointer: string;
   seen: Json;
   text: string;
 }
@@ -58,8 +60,8 @@ type Work = () => Promise<unknown>;
 export class Desk {
   readonly server: Server;
   readonly state = new Store<DeskState>({ done: [], problems: [], waiting: 0, stuck: null });
-  /** What is being written in the document, by pointer: kept while another view is looked at. */
-  readonly drafts = new Store<ReadonlyMap<string, Draft>>(new Map());
+  /** What is being written in the document: kept while another view is looked at. */
+  readonly drafts = new Store<readonly Draft[]>([]);
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -104,12 +106,20 @@ export class Desk {
     }
   }
 
+  /** What is being written at a pointer of the campaign that is played; undefined: nothing. */
+  draftAt(pointer: string): Draft | undefined {
+    const { campaignId } = this.client.view;
+    return this.drafts
+      .read()
+      .find(each => each.campaignId === campaignId && each.pointer === pointer);
+  }
+
   /** Write at a pointer, or write there no more. */
-  draft(pointer: string, draft: Draft | null): void {
-    const drafts = new Map(this.drafts.read());
-    if (draft === null) drafts.delete(pointer);
-    else drafts.set(pointer, draft);
-    this.drafts.set(drafts);
+  draft(pointer: string, written: Pick<Draft, "seen" | "text"> | null): void {
+    const { campaignId } = this.client.view;
+    const known = this.draftAt(pointer);
+    const others = this.drafts.read().filter(each => each !== known);
+    this.drafts.set(written === null ? others : [...others, { ...written, campaignId, pointer }]);
   }
 
   /**
@@ -119,8 +129,7 @@ export class Desk {
    * take back something else, which was done before it.
    */
   undo(): Promise<boolean> {
-    return this.queued(async () => {
-      const { campaignId } = this.client.view;
+    return this.queued(async campaignId => {
       const { done, stuck } = this.state.read();
       const last = done.findLast(each => each.campaignId === campaignId);
       if (last === undefined) return;
@@ -140,11 +149,7 @@ export class Desk {
   }
 
   private inTurn(make: () => { says: string; work: Work; back: Work }): Promise<boolean> {
-    const { campaignId } = this.client.view;
-    return this.queued(async () => {
-      if (this.client.view.campaignId !== campaignId) {
-        throw new Error("It was not done: another campaign is played here by now.");
-      }
+    return this.queued(async campaignId => {
       const { says, work, back } = make();
       try {
         await work();
@@ -156,14 +161,19 @@ export class Desk {
     });
   }
 
-  private queued(work: Work): Promise<boolean> {
+  /** Do something in its turn, and in the campaign that it was begun in or not at all. */
+  private queued(work: (campaignId: string | null) => Promise<unknown>): Promise<boolean> {
+    const { campaignId } = this.client.view;
     this.begun();
     this.state.change({ waiting: this.state.read().waiting + 1 });
     const turn = this.last.then(async () => {
       try {
         // What is done without a connection is made for what is there once there is one again.
         await this.connected();
-        await work();
+        if (this.client.view.campaignId !== campaignId) {
+          throw new Error("It was not done: another campaign is played here by now.");
+        }
+        await work(campaignId);
         return true;
       } catch (error) {
         this.failed(whyNot(error));

@@ -15,7 +15,7 @@ const LONGEST_KIND = 55;
 const EXISTS = ["campaign_exists", "id_reused"];
 
 /** A sentence for why nothing comes of a file. */
-export class FileError extends Error {
+class FileError extends Error {
   override name = "FileError";
 }
 

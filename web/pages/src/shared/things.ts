@@ -84,13 +84,17 @@ export function memberOf(member: string, value: Json): string {
 
 /** A text as it is, or a word that programs use in words: `in_combat` is In combat. */
 export function spoken(text: string): string {
-  return /^[a-z][a-z_-]*$/i.test(text) ? label(text) : text;
+  return /^[a-z][a-z_-]*$/i.test(text) ? label(text) : capital(text);
 }
 
 /** A member's name for people: `combat_status` is Combat status. */
 export function label(member: string): string {
   const text = member.replaceAll(/[_-]+/g, " ").trim();
-  return text === "" ? "—" : text[0]?.toUpperCase() + text.slice(1);
+  return text === "" ? "—" : capital(text);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Whether there is a number in a value that has lost digits, or all of them. */
