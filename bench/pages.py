@@ -41,9 +41,10 @@ new PerformanceObserver(list => window.__long.push(...list.getEntries().map(e =>
 # When a frame with the narrative, and one with the whole page, was first drawn.
 WHEN_SHOWN = """
 window.__shown = {};
+const noted = new Set();
 const note = (name, is) => {
-  if (!is || window.__shown[name]) return;
-  window.__shown[name] = 1;
+  if (!is || noted.has(name)) return;
+  noted.add(name);
   requestAnimationFrame(() => setTimeout(() => { window.__shown[name] = performance.now(); }));
 };
 new MutationObserver(() => {
@@ -51,6 +52,11 @@ new MutationObserver(() => {
   note("lamp", document.querySelector(".lamp.live"));
 }).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
 """
+# The pages' policy forbids to make code of text, as waiting for an expression does.
+BOTH_SHOWN = """async () => {
+  const { __shown: shown } = window;
+  while (!(shown.lamp && shown.game)) await new Promise(requestAnimationFrame);
+}"""
 SEEN = """wanted => new Promise(resolve => {
   const look = () => {
     const figures = [...document.querySelectorAll(".figures")];
@@ -123,7 +129,7 @@ async def first_view(served: Guarded, browser: Browser) -> None:
             await slowed(page)
             # At first it begins with nothing; opened again, with what was kept.
             await page.goto(await seat(served, "mira"))
-            await page.wait_for_function("window.__shown.lamp && window.__shown.game")
+            await page.evaluate(BOTH_SHOWN)
             # By the page's own clock: to ask it across a slow processor takes as long again.
             times.append(await page.evaluate("window.__shown.game"))
             if times is shown:

@@ -231,8 +231,15 @@ async def test_what_was_meant_for_one_campaign_is_not_done_in_another(
             await expect(watched.page.get_by_label("What is told")).to_have_value("A SECRET")
             # What was being written in the one is not written in the other, nor lost.
             field = watched.page.get_by_label("The value of /narrative")
+            document = watched.page.get_by_role("button", name="Document", exact=True)
+            replay = watched.page.get_by_role("link", name="Replay")
+            await expect(replay).to_have_attribute("href", "replay?campaign_id=b")
+            await document.click()
+            await expect(watched.page.get_by_label("change /narrative")).to_be_visible()
             await expect(field).to_have_count(0)
             await dm("POST", "/api/campaigns/a/activate", json={})
+            await expect(replay).to_have_attribute("href", "replay?campaign_id=a")
+            await document.click()
             await expect(field).to_have_value("A DRAFT", timeout=PATIENT)
         for name in ("a", "b"):
             _, answer = await dm("GET", f"/api/campaigns/{name}/state")

@@ -128,7 +128,8 @@ function Hide({ character, rules, seen }: Omit<Of, "turn">) {
   const press = (): void => {
     if (rule === null) return;
     const says = `${name} ${hidden ? "revealed" : "hidden"}`;
-    void rules.put(says, withRule(rules.rules, rule, !hidden));
+    const put = (there: boolean) => (now: readonly JsonObject[]) => withRule(now, rule, there);
+    void rules.change(says, put(!hidden), put(hidden));
   };
   return (
     <>

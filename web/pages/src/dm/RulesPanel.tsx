@@ -62,8 +62,7 @@ export function RulesPanel({ rules, draft: begun, setDraft }: Of) {
             disabled={!changed || typeof read === "string"}
             onClick={async () => {
               if (typeof read === "string" || draft === null) return;
-              const more = { default: read.default, base: draft.base };
-              if (await rules.put("The rules", read.rules, more)) setDraft(null);
+              if (await rules.put("The rules", read, draft.base)) setDraft(null);
             }}
           >
             Put in force

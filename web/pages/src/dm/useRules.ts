@@ -1,6 +1,6 @@
 import { equal, type Json, type JsonObject } from "@questlog/client";
 import { useView } from "@questlog/react";
-import { useCallback, useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { placeOf } from "../shared/server.js";
 import { useDesk } from "./desk.js";
 
@@ -8,16 +8,13 @@ import { useDesk } from "./desk.js";
 export interface Rules {
   default: string;
   rules: readonly JsonObject[];
-  /** Put other rules in force, with a way back; the default stays. Returns whether it was done. */
-  put(says: string, rules: readonly JsonObject[], more?: More): Promise<boolean>;
+  /** Change the rules that are in force by then, and be able to change them back. */
+  change(says: string, make: Make, back: Make): Promise<boolean>;
+  /** Put rules in the place of those that they were made of, if those are in force still. */
+  put(says: string, told: Told, base: Told): Promise<boolean>;
 }
 
-interface More {
-  /** The default, where it is another too. */
-  default?: string;
-  /** The rules that these were made of, where they may be others by now. */
-  base?: Told;
-}
+type Make = (rules: readonly JsonObject[]) => JsonObject[];
 
 export type Told = Pick<Rules, "default" | "rules">;
 
@@ -54,32 +51,27 @@ export function useRules(): Rules {
     };
   }, [path, version, server]);
 
-  const put = useCallback(
-    async (says: string, rules: readonly JsonObject[], more: More = {}) => {
-      if (path === null) return false;
-      const { default: other = known.default, base = known } = more;
-      const still = async (these: Told): Promise<void> => {
-        const now = await server.call<Told>(path);
-        if (!isSame(now, these)) {
-          throw new Error("The rules have changed meanwhile: look at them under Visibility.");
-        }
-      };
-      const put = ({ rules, ...more }: Told) =>
-        server.call(path, { method: "PUT", body: { ...more, rules: [...rules] } });
-      const [before, after] = [known, { default: other, rules: [...rules] }];
-      const back = async (): Promise<void> => {
-        await still(after);
-        await put({ default: before.default, rules: [...before.rules] });
-      };
-      const work = async (): Promise<void> => {
-        await still(base);
-        await put(after);
-      };
-      return await desk.run(says, work, back);
-    },
-    [path, desk, server, known],
-  );
-  return { ...known, put };
+  const changes = useMemo(() => {
+    const read = () => server.call<Told>(path ?? "");
+    const write = ({ default: other, rules }: Told) =>
+      server.call(path ?? "", { method: "PUT", body: { default: other, rules: [...rules] } });
+    const made = (make: Make) => async (): Promise<void> => {
+      const now = await read();
+      await write({ ...now, rules: make(now.rules) });
+    };
+    const replaced = (these: Told, by: Told) => async (): Promise<void> => {
+      if (!isSame(await read(), these)) {
+        throw new Error("The rules have changed meanwhile: look at them under Visibility.");
+      }
+      await write(by);
+    };
+    return {
+      change: (says: string, make: Make, back: Make) => desk.run(says, made(make), made(back)),
+      put: (says: string, told: Told, base: Told) =>
+        desk.run(says, replaced(base, told), replaced(told, base)),
+    };
+  }, [path, desk, server]);
+  return { ...known, ...changes };
 }
 
 function isSame(one: Told, other: Told): boolean {
